@@ -1,0 +1,140 @@
+package cassandratest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// settings is what a node is started with. The template of cassandra.yaml reads it.
+type settings struct {
+	Host           string
+	Port           int // 0 until a free one is chosen
+	StoragePort    int
+	JMXPort        int
+	Dir            string // data, logs and configuration
+	HeapMB         int
+	CommitlogBatch bool
+	Password       bool
+	TLS            *TLS
+
+	keepDir bool // Dir was named by the caller and stays
+	wantTLS tlsMode
+}
+
+type tlsMode uint8
+
+const (
+	tlsOff tlsMode = iota
+	tlsServer
+	tlsMutual
+)
+
+// Option changes how a node is started.
+type Option func(*settings)
+
+// WithHost makes the node listen on host, an address of this machine such as
+// 127.0.0.2. The default is 127.0.0.1.
+func WithHost(host string) Option { return func(s *settings) { s.Host = host } }
+
+// WithPort sets the port for CQL. The default is a free one.
+func WithPort(port int) Option { return func(s *settings) { s.Port = port } }
+
+// WithDir keeps everything in dir, which outlives the node. The default is a
+// temporary directory that goes with the process.
+func WithDir(dir string) Option {
+	return func(s *settings) { s.Dir, s.keepDir = dir, true }
+}
+
+// WithHeap sets the size of the Java heap in MiB. The default of 512 does for suites.
+func WithHeap(mib int) Option { return func(s *settings) { s.HeapMB = mib } }
+
+// WithDurableCommitlog makes the node sync its log before it answers a write
+// (commitlog_sync: batch). By default it syncs every ten seconds.
+func WithDurableCommitlog() Option { return func(s *settings) { s.CommitlogBatch = true } }
+
+// WithPassword makes the node ask for user and password and check permissions. Its
+// first user is [SuperUser], a superuser, with [SuperPassword].
+func WithPassword() Option { return func(s *settings) { s.Password = true } }
+
+// WithTLS makes the node accept TLS only. [Node.TLS] names the files of a client.
+func WithTLS() Option { return func(s *settings) { s.wantTLS = tlsServer } }
+
+// WithMutualTLS is [WithTLS], with a certificate asked of clients, too.
+func WithMutualTLS() Option { return func(s *settings) { s.wantTLS = tlsMutual } }
+
+// The superuser of a node that was started [WithPassword].
+const (
+	SuperUser     = "cassandra"
+	SuperPassword = "cassandra"
+)
+
+// writeFiles writes the node's configuration into its directory.
+func (s *settings) writeFiles() error {
+	conf := filepath.Join(s.Dir, "conf")
+	if err := os.MkdirAll(conf, 0o755); err != nil {
+		return fmt.Errorf("make Cassandra's directory: %w", err)
+	}
+	tmpl, err := template.ParseFS(files, "files/cassandra.yaml.tmpl")
+	if err != nil {
+		return fmt.Errorf("parse the embedded cassandra.yaml: %w", err)
+	}
+	var yaml strings.Builder
+	if err := tmpl.Execute(&yaml, s); err != nil {
+		return fmt.Errorf("fill in cassandra.yaml: %w", err)
+	}
+	logback, err := files.ReadFile("files/logback.xml")
+	if err != nil {
+		return fmt.Errorf("read the embedded logback.xml: %w", err)
+	}
+	for name, text := range map[string]string{"cassandra.yaml": yaml.String(), "logback.xml": string(logback)} {
+		if err := os.WriteFile(filepath.Join(conf, name), []byte(text), 0o644); err != nil {
+			return fmt.Errorf("write Cassandra's configuration: %w", err)
+		}
+	}
+	return nil
+}
+
+// javaArgs returns the arguments of java for this node.
+func (s *settings) javaArgs(jars string) ([]string, error) {
+	options, err := files.ReadFile("files/jvm17.options")
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded jvm17.options: %w", err)
+	}
+	args := []string{fmt.Sprintf("-Xms%dm", s.HeapMB), fmt.Sprintf("-Xmx%dm", s.HeapMB)}
+	for line := range strings.Lines(string(options)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			args = append(args, line)
+		}
+	}
+	conf := filepath.Join(s.Dir, "conf")
+	return append(args,
+		"-Djava.io.tmpdir="+filepath.Join(s.Dir, "tmp"),
+		"-Dcassandra.config=file://"+filepath.ToSlash(filepath.Join(conf, "cassandra.yaml")),
+		"-Dlogback.configurationFile="+filepath.Join(conf, "logback.xml"),
+		"-Dcassandra.storagedir="+s.Dir,
+		fmt.Sprintf("-Dcassandra.jmx.local.port=%d", s.JMXPort),
+		"-cp", filepath.Join(jars, "*"),
+		"org.apache.cassandra.service.CassandraDaemon",
+	), nil
+}
+
+// choosePorts fills in the ports that are 0 with ones that were free a moment ago.
+func (s *settings) choosePorts() error {
+	for _, port := range []*int{&s.Port, &s.StoragePort, &s.JMXPort} {
+		if *port != 0 {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(s.Host, "0"))
+		if err != nil {
+			return fmt.Errorf("find a free port on %s: %w", s.Host, err)
+		}
+		// Held until all are chosen, so that they differ.
+		defer l.Close()
+		*port = l.Addr().(*net.TCPAddr).Port
+	}
+	return nil
+}
