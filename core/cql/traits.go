@@ -1,0 +1,34 @@
+package cql
+
+// Atomicity is how far an atomic conditional write can reach.
+type Atomicity uint8
+
+// The reaches of an atomic write.
+const (
+	AtomicRow       Atomicity = iota + 1 // one row
+	AtomicPartition                      // rows of one partition
+	AtomicTables                         // any rows of any tables
+)
+
+// Traits states what a CQL variant can do. Zero fields mean "cannot".
+type Traits struct {
+	// Atomic is the reach of an atomic conditional write.
+	Atomic Atomicity
+	// TTL: rows may be given a life when they are written, in every table that
+	// plans give one.
+	TTL bool
+	// Unset: markers may be left unset.
+	Unset bool
+	// AheadInAtomic: rows ahead travel inside the atomic part, so nobody ever
+	// sees one without the other.
+	AheadInAtomic bool
+	// CheapDelete: deleting single finished tasks costs readers little, so
+	// best-effort deletes are worth making. (On Cassandra each leaves a
+	// tombstone.)
+	CheapDelete bool
+	// WholeNodes: tree nodes are stored as one blob.
+	WholeNodes bool
+	// RerunsBlocks: the server may run an atomic write again after its own
+	// commit, so a refusal may be the write's own doing.
+	RerunsBlocks bool
+}
