@@ -1,0 +1,593 @@
+package parse
+
+func (p *parser) create() (Statement, error) {
+	start := p.tok().start
+	p.at++
+	switch {
+	case p.word("keyspace"), p.word("schema"):
+		return p.createKeyspace(start)
+	case p.word("table"), p.dialect == Cassandra && p.word("columnfamily"):
+		return p.createTable(start)
+	case p.word("type"):
+		return p.createType(start)
+	case p.isWord(0, "index"), p.isWord(0, "custom"), p.isWord(0, "unique") && p.dialect == YCQL,
+		p.isWord(0, "deferred") && p.dialect == YCQL:
+		return p.createIndex(start)
+	}
+	for _, w := range []string{"role", "user", "materialized", "function", "aggregate", "trigger", "or"} {
+		if p.isWord(0, w) {
+			return p.unsupported("create " + w)
+		}
+	}
+	return nil, p.unexpected("")
+}
+
+func (p *parser) ifNotExists() (bool, error) {
+	if !p.isWord(0, "if") {
+		return false, nil
+	}
+	p.at++
+	if err := p.expectWord("not"); err != nil {
+		return false, err
+	}
+	return true, p.expectWord("exists")
+}
+
+func (p *parser) ifExists() (bool, error) {
+	if !p.isWord(0, "if") {
+		return false, nil
+	}
+	p.at++
+	return true, p.expectWord("exists")
+}
+
+func (p *parser) createKeyspace(start int) (Statement, error) {
+	s := &CreateKeyspace{}
+	var err error
+	if s.IfNotExists, err = p.ifNotExists(); err != nil {
+		return nil, err
+	}
+	if s.Name, s.NameSpan, err = p.ident(); err != nil {
+		return nil, err
+	}
+	if p.dialect == YCQL && !p.isWord(0, "with") {
+		s.Span = Span{start, p.prevEnd()}
+		return s, nil
+	}
+	if err := p.expectWord("with"); err != nil {
+		return nil, err
+	}
+	s.With, err = p.properties(nil)
+	s.Span = Span{start, p.prevEnd()}
+	return s, err
+}
+
+// properties parses name = value AND ...; special takes what is not of that
+// form and tells whether it did.
+func (p *parser) properties(special func() (bool, error)) ([]Property, error) {
+	var out []Property
+	for {
+		took := false
+		var err error
+		if special != nil {
+			if took, err = special(); err != nil {
+				return nil, err
+			}
+		}
+		if !took {
+			name, span, err := p.ident()
+			if err != nil {
+				return nil, err
+			}
+			if err := p.expect("="); err != nil {
+				return nil, err
+			}
+			value, err := p.propertyValue()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, Property{Name: fold(name), Value: value, Span: span})
+		}
+		if !p.word("and") {
+			return out, nil
+		}
+	}
+}
+
+func (p *parser) propertyValue() (*Expr, error) {
+	t := p.tok()
+	if t.kind == tokIdent && !reserved[t.text] && p.peek(1).text != "(" && t.text != "true" && t.text != "false" {
+		p.at++
+		return &Expr{Kind: KindColumn, Text: t.text, Span: Span{t.start, t.end}}, nil
+	}
+	return p.unary()
+}
+
+func (p *parser) createTable(start int) (Statement, error) {
+	s := &CreateTable{}
+	var err error
+	if s.IfNotExists, err = p.ifNotExists(); err != nil {
+		return nil, err
+	}
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if p.word("like") {
+		return p.unsupported("create table like")
+	}
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	if err := p.comma(func() error { return p.tableItem(s) }); err != nil {
+		return nil, err
+	}
+	if err := p.expect(")"); err != nil {
+		return nil, err
+	}
+	if p.word("with") {
+		s.With, err = p.properties(func() (bool, error) {
+			switch {
+			case p.words("compact", "storage"):
+				s.CompactStorage = true
+				return true, nil
+			case p.words("clustering", "order", "by"):
+				if err := p.expect("("); err != nil {
+					return true, err
+				}
+				if s.OrderBy, err = p.orderBy(); err != nil {
+					return true, err
+				}
+				return true, p.expect(")")
+			}
+			return false, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+// tableItem parses a column or PRIMARY KEY (...).
+func (p *parser) tableItem(s *CreateTable) error {
+	if p.words("primary", "key") {
+		s.PrimaryKeys++
+		if err := p.expect("("); err != nil {
+			return err
+		}
+		if p.punct("(") {
+			if err := p.comma(func() error { return p.columnRef(&s.Partition) }); err != nil {
+				return err
+			}
+			if err := p.expect(")"); err != nil {
+				return err
+			}
+		} else if err := p.columnRef(&s.Partition); err != nil {
+			return err
+		}
+		if p.punct(",") {
+			if err := p.comma(func() error { return p.columnRef(&s.Clustering) }); err != nil {
+				return err
+			}
+		}
+		return p.expect(")")
+	}
+	c, err := p.columnDef()
+	if err != nil {
+		return err
+	}
+	if p.words("primary", "key") {
+		c.Primary = true
+	}
+	s.Columns = append(s.Columns, c)
+	return nil
+}
+
+func (p *parser) columnDef() (c ColumnDef, err error) {
+	if c.Name, c.Span, err = p.ident(); err != nil {
+		return c, err
+	}
+	if c.Type, err = p.typeName(); err != nil {
+		return c, err
+	}
+	c.Static = p.word("static")
+	if p.isWord(0, "masked") {
+		c.Masked = true
+		return c, &Error{Msg: "dynamic data masking is not supported by the embedded engine", Span: c.Span}
+	}
+	return c, nil
+}
+
+func (p *parser) columnRef(into *[]ColumnRef) error {
+	name, span, err := p.ident()
+	*into = append(*into, ColumnRef{Name: name, Span: span})
+	return err
+}
+
+func (p *parser) createType(start int) (Statement, error) {
+	s := &CreateType{}
+	var err error
+	if s.IfNotExists, err = p.ifNotExists(); err != nil {
+		return nil, err
+	}
+	if s.Name, err = p.name(); err != nil {
+		return nil, err
+	}
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	if err := p.comma(func() error {
+		if p.dialect == Cassandra && p.isPunct(")") && len(s.Fields) > 0 {
+			return nil // Cassandra takes a trailing comma, YCQL does not
+		}
+		f := ColumnDef{}
+		var err error
+		if f.Name, f.Span, err = p.ident(); err != nil {
+			return err
+		}
+		f.Type, err = p.typeName()
+		s.Fields = append(s.Fields, f)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if err := p.expect(")"); err != nil {
+		return nil, err
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+func (p *parser) createIndex(start int) (Statement, error) {
+	s := &CreateIndex{}
+	var err error
+	s.Unique = p.word("unique")
+	s.Deferred = p.word("deferred")
+	s.Custom = p.word("custom")
+	if err := p.expectWord("index"); err != nil {
+		return nil, err
+	}
+	if s.IfNotExists, err = p.ifNotExists(); err != nil {
+		return nil, err
+	}
+	if !p.isWord(0, "on") {
+		if s.Name, err = p.name(); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.expectWord("on"); err != nil {
+		return nil, err
+	}
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	if p.dialect == YCQL && p.punct("(") {
+		if err := p.comma(func() error { return p.indexTarget(s) }); err != nil {
+			return nil, err
+		}
+		s.Hash = len(s.Targets)
+		if err := p.expect(")"); err != nil {
+			return nil, err
+		}
+		if p.punct(",") {
+			if err := p.comma(func() error { return p.indexTarget(s) }); err != nil {
+				return nil, err
+			}
+		}
+	} else if err := p.comma(func() error { return p.indexTarget(s) }); err != nil {
+		return nil, err
+	}
+	if err := p.expect(")"); err != nil {
+		return nil, err
+	}
+	if p.dialect == YCQL && (p.word("include") || p.word("covering")) {
+		if err := p.expect("("); err != nil {
+			return nil, err
+		}
+		if err := p.comma(func() error { return p.columnRef(&s.Include) }); err != nil {
+			return nil, err
+		}
+		if err := p.expect(")"); err != nil {
+			return nil, err
+		}
+	}
+	if p.word("using") {
+		t := p.tok()
+		switch {
+		case t.kind == tokString:
+			s.Class = t.text
+			p.at++
+		default:
+			if s.Class, _, err = p.ident(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if p.word("with") {
+		s.With, err = p.properties(func() (bool, error) {
+			if p.dialect != YCQL || !p.words("clustering", "order", "by") {
+				return false, nil
+			}
+			if err := p.expect("("); err != nil {
+				return true, err
+			}
+			if s.OrderBy, err = p.orderBy(); err != nil {
+				return true, err
+			}
+			return true, p.expect(")")
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if p.dialect == YCQL && p.word("where") {
+		if s.Where, err = p.where(); err != nil {
+			return nil, err
+		}
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+func (p *parser) indexTarget(s *CreateIndex) error {
+	var t IndexTarget
+	if p.peek(1).kind == tokPunct && p.peek(1).text == "(" {
+		switch p.tok().text {
+		case "keys", "values", "entries", "full":
+			t.Mode = p.tok().text
+			p.at += 2
+			refs := []ColumnRef{}
+			if err := p.columnRef(&refs); err != nil {
+				return err
+			}
+			t.Column = refs[0]
+			s.Targets = append(s.Targets, t)
+			return p.expect(")")
+		}
+	}
+	refs := []ColumnRef{}
+	if err := p.columnRef(&refs); err != nil {
+		return err
+	}
+	t.Column = refs[0]
+	s.Targets = append(s.Targets, t)
+	return nil
+}
+
+func (p *parser) alter() (Statement, error) {
+	start := p.tok().start
+	p.at++
+	switch {
+	case p.word("keyspace"), p.word("schema"):
+		s := &AlterKeyspace{}
+		var err error
+		if s.IfExists, err = p.ifExists(); err != nil {
+			return nil, err
+		}
+		if s.Name, s.NameSpan, err = p.ident(); err != nil {
+			return nil, err
+		}
+		if err := p.expectWord("with"); err != nil {
+			return nil, err
+		}
+		s.With, err = p.properties(nil)
+		s.Span = Span{start, p.prevEnd()}
+		return s, err
+	case p.word("table"), p.dialect == Cassandra && p.word("columnfamily"):
+		return p.alterTable(start)
+	case p.word("type"):
+		return p.alterType(start)
+	}
+	for _, w := range []string{"role", "user", "materialized"} {
+		if p.isWord(0, w) {
+			return p.unsupported("alter " + w)
+		}
+	}
+	return nil, p.unexpected("")
+}
+
+func (p *parser) alterTable(start int) (Statement, error) {
+	s := &AlterTable{}
+	var err error
+	cassandra := p.dialect == Cassandra
+	if cassandra {
+		if s.IfExists, err = p.ifExists(); err != nil {
+			return nil, err
+		}
+	}
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.word("add"):
+		s.Op = AlterAdd
+		if cassandra {
+			if s.IfColumn, err = p.ifNotExists(); err != nil {
+				return nil, err
+			}
+		}
+		err = p.inParens(cassandra, func() error {
+			c, err := p.columnDef()
+			s.Columns = append(s.Columns, c)
+			return err
+		})
+	case p.word("drop"):
+		s.Op = AlterDrop
+		if cassandra {
+			if s.IfColumn, err = p.ifExists(); err != nil {
+				return nil, err
+			}
+		}
+		if err = p.inParens(cassandra, func() error { return p.columnRef(&s.Drop) }); err == nil && cassandra && p.isWord(0, "using") {
+			u := Using{}
+			s.HasUsing = true
+			err = p.using(&u)
+		}
+	case p.word("rename"):
+		s.Op = AlterRename
+		if cassandra {
+			if s.IfColumn, err = p.ifExists(); err != nil {
+				return nil, err
+			}
+		}
+		s.Rename, err = p.renames()
+	case p.word("alter"):
+		s.Op = AlterType
+		if s.TypeAltered.Name, s.TypeAltered.Span, err = p.ident(); err != nil {
+			return nil, err
+		}
+		if err = p.expectWord("type"); err == nil {
+			s.TypeAltered.Type, err = p.typeName()
+		}
+	case p.word("with"):
+		s.Op = AlterWith
+		s.With, err = p.properties(nil)
+	default:
+		return nil, p.unexpected("")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+// inParens parses a list with or, where allowed, without parentheses.
+func (p *parser) inParens(allowed bool, item func() error) error {
+	if !allowed || !p.punct("(") {
+		return p.comma(item)
+	}
+	if err := p.comma(item); err != nil {
+		return err
+	}
+	return p.expect(")")
+}
+
+func (p *parser) renames() ([][2]ColumnRef, error) {
+	var out [][2]ColumnRef
+	for {
+		var pair []ColumnRef
+		if err := p.columnRef(&pair); err != nil {
+			return nil, err
+		}
+		if err := p.expectWord("to"); err != nil {
+			return nil, err
+		}
+		if err := p.columnRef(&pair); err != nil {
+			return nil, err
+		}
+		out = append(out, [2]ColumnRef{pair[0], pair[1]})
+		if !p.word("and") && !(p.dialect == YCQL && p.punct(",")) {
+			return out, nil
+		}
+	}
+}
+
+func (p *parser) alterType(start int) (Statement, error) {
+	s := &AlterUDT{}
+	var err error
+	if s.IfExists, err = p.ifExists(); err != nil {
+		return nil, err
+	}
+	if s.Name, err = p.name(); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.word("add"):
+		s.Op = AlterAdd
+		if s.IfField, err = p.ifNotExists(); err != nil {
+			return nil, err
+		}
+		err = p.comma(func() error {
+			f := ColumnDef{}
+			var err error
+			if f.Name, f.Span, err = p.ident(); err != nil {
+				return err
+			}
+			f.Type, err = p.typeName()
+			s.Add = append(s.Add, f)
+			return err
+		})
+	case p.word("rename"):
+		s.Op = AlterRename
+		if s.IfField, err = p.ifExists(); err != nil {
+			return nil, err
+		}
+		s.Rename, err = p.renames()
+	case p.word("alter"):
+		s.Op = AlterType
+		if _, _, err = p.ident(); err != nil {
+			return nil, err
+		}
+		if err = p.expectWord("type"); err == nil {
+			_, err = p.typeName()
+		}
+	default:
+		return nil, p.unexpected("")
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, err
+}
+
+func (p *parser) drop() (Statement, error) {
+	start := p.tok().start
+	p.at++
+	s := &Drop{}
+	switch {
+	case p.word("keyspace"), p.word("schema"):
+		s.Kind = ObjKeyspace
+	case p.word("table"), p.dialect == Cassandra && p.word("columnfamily"):
+		s.Kind = ObjTable
+	case p.word("type"):
+		s.Kind = ObjType
+	case p.word("index"):
+		s.Kind = ObjIndex
+	default:
+		for _, w := range []string{"role", "user", "materialized", "function", "aggregate", "trigger"} {
+			if p.isWord(0, w) {
+				return p.unsupported("drop " + w)
+			}
+		}
+		return nil, p.unexpected("")
+	}
+	var err error
+	if s.IfExists, err = p.ifExists(); err != nil {
+		return nil, err
+	}
+	if s.Kind == ObjKeyspace {
+		s.Name.Name, s.Name.Span, err = p.ident()
+	} else {
+		s.Name, err = p.name()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.dialect == YCQL && p.isPunct(",") {
+		at := Span{start, p.tok().end}
+		return nil, &Error{
+			Msg:  QL("Feature Not Supported", "Only one object name is allowed in a drop statement", p.src, at, -14),
+			Span: at,
+		}
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+func (p *parser) truncate() (Statement, error) {
+	s := &Truncate{}
+	start := p.tok().start
+	p.at++
+	if !p.word("table") && p.dialect == Cassandra {
+		p.word("columnfamily")
+	}
+	var err error
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}

@@ -1,0 +1,420 @@
+package parse
+
+import "strings"
+
+func (p *parser) selectStmt() (Statement, error) {
+	s := &Select{}
+	start := p.tok().start
+	p.at++
+	if p.isWord(0, "json") && p.modifier() {
+		p.at++
+		s.JSON = true
+	}
+	if p.isWord(0, "distinct") && p.modifier() {
+		p.at++
+		s.Distinct = true
+	}
+	if p.punct("*") {
+		s.Star = true
+	} else if err := p.comma(func() error {
+		e, err := p.term()
+		if err != nil {
+			return err
+		}
+		sel := Selector{Expr: e}
+		if p.word("as") {
+			if sel.Alias, _, err = p.ident(); err != nil {
+				return err
+			}
+		}
+		s.Selectors = append(s.Selectors, sel)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := p.expectWord("from"); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if p.word("where") {
+		if s.Where, err = p.where(); err != nil {
+			return nil, err
+		}
+	}
+	if p.dialect == YCQL && p.word("if") {
+		if s.If, err = p.or(); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.selectTail(s); err != nil {
+		return nil, err
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+// modifier tells whether JSON or DISTINCT is the keyword and not a column.
+func (p *parser) modifier() bool {
+	n := p.peek(1)
+	return n.kind != tokEOF && !(n.kind == tokIdent && (n.text == "from" || n.text == "as")) &&
+		!(n.kind == tokPunct && strings.Contains(",.[(;", n.text))
+}
+
+func (p *parser) selectTail(s *Select) (err error) {
+	if p.words("group", "by") {
+		if err := p.comma(func() error {
+			e, err := p.primary()
+			s.GroupBy = append(s.GroupBy, e)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if p.words("order", "by") {
+		if s.OrderBy, err = p.orderBy(); err != nil {
+			return err
+		}
+	}
+	if p.isWord(0, "per") {
+		if p.dialect == YCQL {
+			return p.unexpected("")
+		}
+		p.at++
+		if err := p.expectWord("partition"); err != nil {
+			return err
+		}
+		if err := p.expectWord("limit"); err != nil {
+			return err
+		}
+		if s.PerPartitionLimit, err = p.limit(); err != nil {
+			return err
+		}
+	}
+	for {
+		switch {
+		case s.Limit == nil && p.word("limit"):
+			if s.Limit, err = p.limit(); err != nil {
+				return err
+			}
+			continue
+		case s.Offset == nil && p.dialect == YCQL && p.word("offset"):
+			if s.Offset, err = p.limit(); err != nil {
+				return err
+			}
+			continue
+		}
+		break
+	}
+	if p.word("allow") {
+		s.AllowFiltering = true
+		return p.expectWord("filtering")
+	}
+	return nil
+}
+
+// limit parses an integer or a marker, and in YCQL any term.
+func (p *parser) limit() (*Expr, error) {
+	t := p.tok()
+	if p.dialect == YCQL || t.kind == tokInt || t.kind == tokMarker || t.kind == tokPunct && (t.text == ":" || t.text == "-") {
+		return p.unary()
+	}
+	return nil, p.unexpected("")
+}
+
+func (p *parser) orderBy() ([]Order, error) {
+	var out []Order
+	err := p.comma(func() error {
+		e, err := p.primary()
+		if err != nil {
+			return err
+		}
+		o := Order{Expr: e}
+		if p.word("desc") {
+			o.Desc = true
+		} else {
+			p.word("asc")
+		}
+		o.Span = Span{e.Span.Start, p.prevEnd()}
+		out = append(out, o)
+		return nil
+	})
+	return out, err
+}
+
+// using parses USING TTL t AND TIMESTAMP t, in any order.
+func (p *parser) using(u *Using) error {
+	start := p.tok().start
+	if !p.word("using") {
+		return nil
+	}
+	for {
+		var into **Expr
+		switch {
+		case p.isWord(0, "ttl"):
+			into = &u.TTL
+		case p.isWord(0, "timestamp"):
+			into = &u.Timestamp
+		default:
+			return p.unexpected("")
+		}
+		p.at++
+		e, err := p.limit()
+		if err != nil {
+			return err
+		}
+		*into = e
+		if !p.word("and") {
+			u.Span = Span{start, p.prevEnd()}
+			return nil
+		}
+	}
+}
+
+func (p *parser) insert() (Statement, error) {
+	s := &Insert{}
+	start := p.tok().start
+	p.at++
+	s.Into = Span{p.tok().start, p.tok().end}
+	if err := p.expectWord("into"); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if p.word("json") {
+		if s.JSON, err = p.primary(); err != nil {
+			return nil, err
+		}
+		if p.word("default") && !p.word("null") {
+			if err := p.expectWord("unset"); err != nil {
+				return nil, err
+			}
+		}
+	} else if err := p.insertColumns(s); err != nil {
+		return nil, err
+	}
+	if s.Tail, err = p.cond(true); err != nil {
+		return nil, err
+	}
+	if err := p.using(&s.Using); err != nil {
+		return nil, err
+	}
+	if err := p.returns(&s.Tail); err != nil {
+		return nil, err
+	}
+	s.Span = Span{start, p.prevEnd()}
+	return s, nil
+}
+
+func (p *parser) insertColumns(s *Insert) error {
+	if p.dialect == YCQL && p.isWord(0, "values") {
+		return &Error{Msg: QL("Invalid CQL Statement", "Missing list of target columns", p.src, s.Into, -12), Span: s.Into}
+	}
+	if err := p.expect("("); err != nil {
+		return err
+	}
+	if err := p.comma(func() error {
+		name, span, err := p.ident()
+		s.Columns = append(s.Columns, &Expr{Kind: KindColumn, Text: name, Span: span})
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := p.expect(")"); err != nil {
+		return err
+	}
+	if err := p.expectWord("values"); err != nil {
+		return err
+	}
+	if err := p.expect("("); err != nil {
+		return err
+	}
+	values := &Expr{}
+	if err := p.elements(values, ")"); err != nil {
+		return err
+	}
+	s.Values = values.Args
+	return nil
+}
+
+func (p *parser) update() (Statement, error) {
+	s := &Update{Word: Span{p.tok().start, p.tok().end}}
+	p.at++
+	var err error
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if err := p.using(&s.Using); err != nil {
+		return nil, err
+	}
+	if err := p.expectWord("set"); err != nil {
+		return nil, err
+	}
+	if err := p.comma(func() error {
+		a, err := p.assignment()
+		s.Set = append(s.Set, a)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if p.dialect == Cassandra || p.isWord(0, "where") {
+		if err := p.expectWord("where"); err != nil {
+			return nil, err
+		}
+		if s.Where, err = p.where(); err != nil {
+			return nil, err
+		}
+	}
+	if s.Tail, err = p.cond(false); err != nil {
+		return nil, err
+	}
+	if err := p.returns(&s.Tail); err != nil {
+		return nil, err
+	}
+	s.Span = Span{s.Word.Start, p.prevEnd()}
+	return s, nil
+}
+
+func (p *parser) assignment() (a Assignment, err error) {
+	if a.Target, err = p.target(); err != nil {
+		return a, err
+	}
+	switch {
+	case p.dialect == Cassandra && p.isPunct("+="), p.dialect == Cassandra && p.isPunct("-="):
+		a.Op = p.tok().text[0]
+		p.at++
+	default:
+		if err := p.expect("="); err != nil {
+			return a, err
+		}
+	}
+	a.Value, err = p.term()
+	a.Span = Span{a.Target.Span.Start, p.prevEnd()}
+	return a, err
+}
+
+// target parses column, column[term] or column.field.
+func (p *parser) target() (*Expr, error) {
+	name, span, err := p.ident()
+	if err != nil {
+		return nil, err
+	}
+	e := &Expr{Kind: KindColumn, Text: name, Span: span}
+	for {
+		switch {
+		case p.punct("["):
+			key, err := p.term()
+			if err != nil {
+				return nil, err
+			}
+			if err := p.expect("]"); err != nil {
+				return nil, err
+			}
+			e = &Expr{Kind: KindElement, Args: []*Expr{e, key}, Span: Span{span.Start, p.prevEnd()}}
+			if p.dialect == Cassandra {
+				return e, nil
+			}
+		case p.dialect == Cassandra && p.punct("."):
+			field, fieldSpan, err := p.ident()
+			if err != nil {
+				return nil, err
+			}
+			return &Expr{Kind: KindField, Text: field, Args: []*Expr{e}, Span: Span{span.Start, fieldSpan.End}}, nil
+		default:
+			return e, nil
+		}
+	}
+}
+
+func (p *parser) delete() (Statement, error) {
+	s := &Delete{Word: Span{p.tok().start, p.tok().end}}
+	p.at++
+	if !p.isWord(0, "from") {
+		if err := p.comma(func() error {
+			t, err := p.target()
+			s.Targets = append(s.Targets, t)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.expectWord("from"); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if err := p.using(&s.Using); err != nil {
+		return nil, err
+	}
+	if s.Using.TTL != nil && p.dialect == Cassandra {
+		// Its grammar has only USING TIMESTAMP here.
+		return nil, p.unexpected("K_TIMESTAMP")
+	}
+	if p.dialect == Cassandra || p.isWord(0, "where") {
+		if err := p.expectWord("where"); err != nil {
+			return nil, err
+		}
+		if s.Where, err = p.where(); err != nil {
+			return nil, err
+		}
+	}
+	if s.Tail, err = p.cond(false); err != nil {
+		return nil, err
+	}
+	if err := p.returns(&s.Tail); err != nil {
+		return nil, err
+	}
+	s.Span = Span{s.Word.Start, p.prevEnd()}
+	return s, nil
+}
+
+// batch is Cassandra's BEGIN BATCH; YCQL has no such statement.
+func (p *parser) batch() (Statement, error) {
+	s := &Batch{}
+	start := p.tok().start
+	p.at++
+	switch {
+	case p.word("unlogged"):
+		s.Type = Unlogged
+	case p.word("counter"):
+		s.Type = Counter
+	}
+	if err := p.expectWord("batch"); err != nil {
+		return nil, err
+	}
+	if err := p.using(&s.Using); err != nil {
+		return nil, err
+	}
+	for {
+		var m Statement
+		var err error
+		switch {
+		case p.isWord(0, "insert"):
+			m, err = p.insert()
+		case p.isWord(0, "update"):
+			m, err = p.update()
+		case p.isWord(0, "delete"):
+			m, err = p.delete()
+		default:
+			if err := p.expectWord("apply"); err != nil {
+				return nil, err
+			}
+			if err := p.expectWord("batch"); err != nil {
+				return nil, err
+			}
+			s.Span = Span{start, p.prevEnd()}
+			return s, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.punct(";")
+		s.Stmts = append(s.Stmts, m)
+	}
+}
