@@ -56,30 +56,22 @@ type Opener interface {
 	// CQL (schema explain), not for running it. See [Connection.Dialect].
 	Dialect() dialect.Dialect
 
-	// Open connects and returns when the session can be used, or ctx is done,
-	// or with an error of one line that says what was tried, what is wrong and
+	// Open connects for the stores: the session is bound to the keyspace, which
+	// must exist. It returns when the session can be used, or ctx is done, or
+	// with an error of one line that says what was tried, what is wrong and
 	// what to do, and never shows a secret. An error leaves nothing open.
 	Open(ctx context.Context, env Env) (*Connection, error)
+
+	// OpenAdmin connects for the schema tool and the doctor: the session is
+	// bound to no keyspace, which need not exist; its statements name theirs.
+	// It needs few connections, and its requests may take as long as their
+	// context allows, for changing a schema takes seconds. Errors are as those
+	// of Open.
+	OpenAdmin(ctx context.Context, env Env) (cql.Admin, error)
 }
-
-// Purpose says what a session is opened for.
-type Purpose uint8
-
-const (
-	// ForStores is a session for the server's stores: it is bound to the
-	// keyspace, which must exist.
-	ForStores Purpose = iota
-	// ForSchema is a session for the schema tool and the doctor: it is bound to
-	// no keyspace, which need not exist; its statements name their keyspace. It
-	// needs few connections, and its requests may take as long as ctx allows,
-	// for changing a schema takes seconds.
-	ForSchema
-)
 
 // Env is what the process gives to a session.
 type Env struct {
-	// Purpose decides the binding to a keyspace and the timeouts.
-	Purpose Purpose
 	// Logger must not be nil.
 	Logger *slog.Logger
 	// Metrics may be nil: nothing is measured then.
