@@ -10,13 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gocql/gocql"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 // startLimit is the time a node may take to answer. It takes 5 s on a free machine.
@@ -35,15 +35,8 @@ type Node struct {
 
 	settings settings
 	dist     distribution
-	process  *process // nil for a node that another process runs
+	process  *childproc.Process // nil for a node that another process runs
 	external bool
-}
-
-// process is one run of a node's JVM.
-type process struct {
-	cmd     *exec.Cmd
-	done    chan struct{} // closed when the JVM has ended
-	waitErr error         // valid after done
 }
 
 // Launch starts a node and returns when it answers. [Node.Stop] ends it. The error
@@ -107,66 +100,17 @@ func (n *Node) launch(ctx context.Context) error {
 	defer log.Close()
 	cmd := exec.Command(n.dist.java, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
-	if n.process, err = startProcess(cmd); err != nil {
+	if n.process, err = childproc.Start(cmd); err != nil {
 		return fmt.Errorf("start Cassandra: %w", err)
 	}
-	if err := n.watch(); err != nil {
+	dir := ""
+	if !s.keepDir {
+		dir = s.Dir
+	}
+	if err := n.process.RemoveAfter(dir); err != nil {
 		return err
 	}
 	return n.awaitAnswer(ctx)
-}
-
-// startProcess starts cmd from an OS thread that lives as long as the child does:
-// where the kernel ends children with their parent it looks at the parent's thread,
-// and the Go runtime may end an idle thread at any time.
-func startProcess(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, done: make(chan struct{})}
-	cmd.SysProcAttr = childAttributes()
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		p.waitErr = cmd.Wait()
-		close(p.done)
-	}()
-	return p, <-started
-}
-
-// watch starts a shell that outlives this process just long enough to kill the
-// JVM and to remove what nobody can remove then: it waits for the end of a pipe
-// whose other end only this process holds.
-func (n *Node) watch() error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("watch over Cassandra: %w", err)
-	}
-	defer r.Close()
-	dir := ""
-	if !n.settings.keepDir {
-		dir = n.settings.Dir
-	}
-	sh := exec.Command("sh", "-c", `read -r _
-kill -9 "$1" 2>/dev/null
-if [ -n "$2" ]; then sleep 1; rm -rf -- "$2"; fi`, "sh", strconv.Itoa(n.process.cmd.Process.Pid), dir)
-	sh.Stdin = r
-	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := sh.Start(); err != nil {
-		return errors.Join(fmt.Errorf("watch over Cassandra: %w", err), w.Close())
-	}
-	go func() {
-		// The JVM is gone and this process is not: the shell has nothing to do.
-		// It is ended before the pipe, for its kill could meet another process.
-		<-n.process.done
-		_ = sh.Process.Kill()
-		_ = sh.Wait()
-		_ = w.Close()
-	}()
-	return nil
 }
 
 // awaitAnswer returns when the node answers a query.
@@ -183,8 +127,8 @@ func (n *Node) awaitAnswer(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for Cassandra at %s: %w (last answer: %w)", n.Addr(), ctx.Err(), err)
-		case <-n.process.done:
-			return fmt.Errorf("Cassandra ended at start (%w); its log is in %s", n.process.waitErr, n.logFile())
+		case <-n.process.Done():
+			return fmt.Errorf("Cassandra ended at start (%w); its log is in %s", n.process.Wait(), n.logFile())
 		case <-tick.C:
 		}
 	}
@@ -258,10 +202,9 @@ func (n *Node) Kill() error {
 	if n.process == nil {
 		return nil
 	}
-	if err := n.process.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := n.process.Kill(); err != nil {
 		return fmt.Errorf("kill Cassandra: %w", err)
 	}
-	<-n.process.done
 	return nil
 }
 
@@ -274,15 +217,10 @@ func (n *Node) Halt() error {
 	if n.process == nil {
 		return nil
 	}
-	if err := n.process.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := n.process.Stop(time.Minute); err != nil {
 		return fmt.Errorf("stop Cassandra: %w", err)
 	}
-	select {
-	case <-n.process.done:
-		return nil
-	case <-time.After(time.Minute):
-		return errors.Join(errors.New("Cassandra did not stop within a minute and was killed"), n.Kill())
-	}
+	return nil
 }
 
 // Restart ends the node if it runs and starts it again on the same data, at the
@@ -331,7 +269,7 @@ func (n *Node) Done() <-chan struct{} {
 	if n.process == nil {
 		return nil
 	}
-	return n.process.done
+	return n.process.Done()
 }
 
 func (n *Node) logFile() string { return filepath.Join(n.settings.Dir, "cassandra.log") }

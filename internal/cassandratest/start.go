@@ -105,12 +105,8 @@ func (n *Node) Keyspace(t testing.TB) string {
 	n.exec(t, fmt.Sprintf(
 		`CREATE KEYSPACE %s WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`, name))
 	t.Cleanup(func() {
-		if n.process != nil {
-			select {
-			case <-n.process.done:
-				return // the test ended the node
-			default:
-			}
+		if n.process != nil && !n.process.Running() {
+			return // the test ended the node
 		}
 		n.exec(t, "DROP KEYSPACE IF EXISTS "+name)
 	})

@@ -1,0 +1,11 @@
+package childproc
+
+import "syscall"
+
+func attributes(a *syscall.SysProcAttr) *syscall.SysProcAttr {
+	if a == nil {
+		a = &syscall.SysProcAttr{}
+	}
+	a.Setpgid, a.Pdeathsig = true, syscall.SIGKILL
+	return a
+}
