@@ -1,0 +1,180 @@
+package harness
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Setting is one value of the dynamic configuration, for everything or for what
+// Constraints name ("namespace", "taskQueueName", ...).
+type Setting struct {
+	Value       any            `json:"value"`
+	Constraints map[string]any `json:"constraints,omitempty"`
+}
+
+// Dynamic is a dynamic configuration. Where a key has several settings the most
+// constrained one that fits counts.
+type Dynamic map[string][]Setting
+
+// Always is the setting without constraints.
+func Always(value any) []Setting { return []Setting{{Value: value}} }
+
+// quickDynamic shortens the periods that would make a test wait and nothing else.
+var quickDynamic = Dynamic{
+	"system.namespaceCacheRefreshInterval":           Always("1s"),
+	"system.forceSearchAttributesCacheRefreshOnRead": Always(true),
+	"system.forceNexusEndpointRefreshOnRead":         Always(true),
+	"frontend.shutdownDrainDuration":                 Always("0s"),
+	"history.shutdownDrainDuration":                  Always("0s"),
+	"matching.shutdownDrainDuration":                 Always("0s"),
+	"history.retentionTimerJitterDuration":           Always("1ms"),
+	"system.namespaceMinRetentionLocal":              Always("1s"),
+}
+
+// Roles of a Temporal server.
+const (
+	Frontend = "frontend"
+	History  = "history"
+	Matching = "matching"
+	Worker   = "worker"
+)
+
+var allRoles = []string{Frontend, History, Matching, Worker}
+
+// ports are the same for all processes of a server, which differ by address: a
+// role's gRPC port is one for the whole cluster.
+type ports map[string]int // role, role+"-membership", "http"
+
+// newPorts finds ports that are free on all addresses. They lie below the range
+// that the system takes for outgoing connections: a server that is killed and
+// started again must find its ports free.
+func newPorts(hosts []string) (ports, error) {
+	p := ports{}
+	names := []string{"http"}
+	for _, role := range allRoles {
+		names = append(names, role, role+"-membership")
+	}
+	for _, name := range names {
+		port, err := freePort(hosts)
+		if err != nil {
+			return nil, err
+		}
+		p[name] = port
+	}
+	return p, nil
+}
+
+func freePort(hosts []string) (int, error) {
+	var last error
+	for range 200 {
+		port := 10_000 + rand.IntN(20_000)
+		if last = listenable(hosts, port); last == nil {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("find a port that is free on %v: %w", hosts, last)
+}
+
+func listenable(hosts []string, port int) error {
+	for _, host := range hosts {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil {
+			return err //nolint:wrapcheck // freePort says what it was for
+		}
+		if err := l.Close(); err != nil {
+			return err //nolint:wrapcheck // as above
+		}
+	}
+	return nil
+}
+
+// sqliteVisibility keeps visibility in one file, which several processes may share.
+func sqliteVisibility(dir string) map[string]any {
+	return map[string]any{"sql": map[string]any{
+		"pluginName":      "sqlite",
+		"databaseName":    filepath.Join(dir, "visibility.db"),
+		"connectAddr":     "localhost",
+		"connectProtocol": "tcp",
+		"connectAttributes": map[string]any{
+			"mode": "rwc", "setup": "true", "journal_mode": "wal", "busy_timeout": "10000",
+		},
+		"maxConns": 1, "maxIdleConns": 1,
+	}}
+}
+
+// writeConfig writes the configuration of process i and the dynamic configuration
+// that all share. The files hold JSON, which is YAML.
+func (s *Server) writeConfig(i int) (err error) {
+	host := s.spec.Processes[i].Host
+	services := map[string]any{}
+	for _, role := range allRoles {
+		rpc := map[string]any{
+			"grpcPort": s.ports[role], "membershipPort": s.ports[role+"-membership"], "bindOnIP": host,
+		}
+		if role == Frontend {
+			rpc["httpPort"] = s.ports["http"]
+		}
+		services[role] = map[string]any{"rpc": rpc}
+	}
+	visibility := s.spec.Visibility
+	if visibility == nil {
+		visibility = sqliteVisibility(s.dir)
+	}
+	frontend := net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports[Frontend]))
+	config := map[string]any{
+		"log": map[string]any{"stdout": true, "level": "info"},
+		"persistence": map[string]any{
+			"defaultStore": "default", "visibilityStore": "visibility", "numHistoryShards": s.spec.Shards,
+			"datastores": map[string]any{
+				"default":    s.launcher.Store(s.Node, s.Keyspace),
+				"visibility": visibility,
+			},
+		},
+		"global": map[string]any{
+			"membership": map[string]any{"maxJoinDuration": "30s", "broadcastAddress": host},
+		},
+		"services": services,
+		"clusterMetadata": map[string]any{
+			"enableGlobalNamespace": false, "failoverVersionIncrement": 10,
+			"masterClusterName": "active", "currentClusterName": "active",
+			"clusterInformation": map[string]any{"active": map[string]any{
+				"enabled": true, "initialFailoverVersion": 1, "rpcAddress": frontend,
+				"httpAddress": net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports["http"])),
+			}},
+		},
+		"dcRedirectionPolicy": map[string]any{"policy": "noop"},
+		"publicClient":        map[string]any{"hostPort": frontend},
+		"dynamicConfigClient": map[string]any{
+			"filepath": filepath.Join(s.dir, "dynamic.yaml"), "pollInterval": "5s",
+		},
+	}
+	dynamic := maps.Clone(quickDynamic)
+	maps.Copy(dynamic, s.spec.Dynamic)
+	return errors.Join(
+		writeJSON(filepath.Join(s.dir, "dynamic.yaml"), dynamic),
+		writeJSON(filepath.Join(s.dir, fmt.Sprintf("config-%d.yaml", i)), config),
+	)
+}
+
+// configFile writes the configuration of process i and returns its path.
+func (s *Server) configFile(i int) (string, error) {
+	return filepath.Join(s.dir, fmt.Sprintf("config-%d.yaml", i)), s.writeConfig(i)
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write a server's configuration: %w", err)
+	}
+	return nil
+}

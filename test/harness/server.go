@@ -1,0 +1,359 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gocql/gocql"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
+)
+
+// Spec says what to run. Only Node is needed.
+type Spec struct {
+	// Node is where the keyspace is.
+	Node *cassandratest.Node
+	// Keyspace is one that was prepared before, by whatever program. Empty makes a
+	// new one, which [Server.Close] drops.
+	Keyspace string
+	// Shards is the number of history shards; 0 means 4.
+	Shards int
+	// Visibility is a data store block. Nil means a SQLite file of this server's.
+	Visibility map[string]any
+	// Dynamic is laid over settings that keep tests from waiting.
+	Dynamic Dynamic
+	// Processes are the parts of the server. Nil means one process with all roles.
+	Processes []Process
+	// Dir keeps configuration and logs. Empty means a temporary directory.
+	Dir string
+}
+
+// Process is one process of a server.
+type Process struct {
+	Host  string   // loopback address that is this process's alone
+	Roles []string // empty means all
+}
+
+// Server is a Temporal server of one or several processes. Its methods are not
+// safe for concurrent use, except [Server.Dial], [Server.Address] and [Server.Session].
+type Server struct {
+	Node     *cassandratest.Node
+	Keyspace string
+
+	launcher  Launcher
+	spec      Spec
+	ports     ports
+	dir       string
+	ownsDir   bool
+	ownsSpace bool
+	running   []*childproc.Process // by process; nil when it does not run
+}
+
+const (
+	startLimit = 2 * time.Minute
+	stopLimit  = 45 * time.Second
+)
+
+// Launch prepares a keyspace if none is named, starts all processes and returns
+// when the server takes requests. [Server.Close] ends it.
+func Launch(ctx context.Context, l Launcher, spec Spec) (*Server, error) {
+	if spec.Shards == 0 {
+		spec.Shards = 4
+	}
+	if len(spec.Processes) == 0 {
+		spec.Processes = []Process{{Host: "127.0.0.1"}}
+	}
+	s := &Server{
+		Node: spec.Node, Keyspace: spec.Keyspace, launcher: l, spec: spec, dir: spec.Dir,
+		running: make([]*childproc.Process, len(spec.Processes)),
+	}
+	var hosts []string
+	for _, p := range spec.Processes {
+		hosts = append(hosts, p.Host)
+	}
+	var err error
+	if s.ports, err = newPorts(hosts); err != nil {
+		return nil, err
+	}
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "temporal-ycql-server-"); err != nil {
+			return nil, fmt.Errorf("make a server's directory: %w", err)
+		}
+		s.ownsDir = true
+	}
+	if s.Keyspace == "" {
+		s.Keyspace, s.ownsSpace = cassandratest.UniqueName(), true
+		if err := l.Prepare(ctx, s); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Start starts the processes that do not run and waits until the server takes
+// requests.
+func (s *Server) Start(ctx context.Context) error {
+	for i := range s.running {
+		if err := s.StartProcess(i); err != nil {
+			return err
+		}
+	}
+	return s.awaitReady(ctx)
+}
+
+// StartProcess starts process i unless it runs, and does not wait for it.
+func (s *Server) StartProcess(i int) error {
+	if s.running[i] != nil && s.running[i].Running() {
+		return nil
+	}
+	config, err := s.configFile(i)
+	if err != nil {
+		return err
+	}
+	args := []string{"--config-file", config, "start"}
+	for _, role := range s.spec.Processes[i].Roles {
+		args = append(args, "--service", role)
+	}
+	log, err := os.OpenFile(s.logFile(i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("open a server's log: %w", err)
+	}
+	defer log.Close()
+	cmd := exec.Command(s.launcher.Binary, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
+	cmd.Env = plainEnv()
+	if s.running[i], err = childproc.Start(cmd); err != nil {
+		return fmt.Errorf("start %s: %w", s.launcher.Name, err)
+	}
+	return nil
+}
+
+// plainEnv is the environment without what configures a server.
+func plainEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "TEMPORAL_") && !strings.HasPrefix(v, "TEMPORAL_YCQL_")
+	})
+}
+
+// Kill ends the named processes at once (kill -9), all if none is named.
+func (s *Server) Kill(processes ...int) error {
+	return s.each(processes, (*childproc.Process).Kill)
+}
+
+// Stop ends the named processes in order (SIGTERM), all if none is named.
+func (s *Server) Stop(processes ...int) error {
+	return s.each(processes, func(p *childproc.Process) error {
+		if err := p.Stop(stopLimit); err != nil {
+			return err //nolint:wrapcheck // names the program already
+		}
+		if err := p.Wait(); err != nil {
+			return fmt.Errorf("%s ended its work with %w", s.launcher.Name, err)
+		}
+		return nil
+	})
+}
+
+func (s *Server) each(processes []int, end func(*childproc.Process) error) error {
+	if len(processes) == 0 {
+		for i := range s.running {
+			processes = append(processes, i)
+		}
+	}
+	var errs []error
+	for _, i := range processes {
+		if s.running[i] != nil {
+			errs = append(errs, end(s.running[i]))
+			s.running[i] = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close kills what runs and removes what this server made: its directory and its
+// keyspace, unless they were named in the [Spec]. Closing twice is harmless.
+func (s *Server) Close() error {
+	err := s.Kill()
+	if s.ownsSpace {
+		s.ownsSpace = false
+		err = errors.Join(err, s.dropKeyspace())
+	}
+	if s.ownsDir {
+		s.ownsDir = false
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
+}
+
+func (s *Server) dropKeyspace() error {
+	session, err := s.Session()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := session.Query("DROP KEYSPACE IF EXISTS " + s.Keyspace).Exec(); err != nil {
+		return fmt.Errorf("drop keyspace %s: %w", s.Keyspace, err)
+	}
+	return nil
+}
+
+// Session opens a session on the node, without a keyspace. The caller closes it.
+func (s *Server) Session() (*gocql.Session, error) {
+	session, err := s.Node.ClusterConfig().CreateSession()
+	if err != nil {
+		return nil, fmt.Errorf("open a session at %s: %w", s.Node.Addr(), err)
+	}
+	return session, nil
+}
+
+// Address is the frontend's host:port.
+func (s *Server) Address() string {
+	return net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports[Frontend]))
+}
+
+func (s *Server) frontendHost() string {
+	for _, p := range s.spec.Processes {
+		if len(p.Roles) == 0 || slices.Contains(p.Roles, Frontend) {
+			return p.Host
+		}
+	}
+	panic("harness: no process has the role frontend")
+}
+
+// Dial returns a client for namespace, which need not exist yet. The caller closes it.
+func (s *Server) Dial(namespace string) (client.Client, error) {
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: s.Address(), Namespace: namespace, Logger: quiet{},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a client of %s: %w", s.Address(), err)
+	}
+	return c, nil
+}
+
+// awaitReady returns when the frontend is healthy and history answers through it.
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	c, err := s.Dial("temporal-system")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := probe(ctx, c)
+		if err == nil {
+			return nil
+		}
+		for i, p := range s.running {
+			if p != nil && !p.Running() {
+				return fmt.Errorf("%s ended at start (%w); its log ends with\n%s", s.launcher.Name, p.Wait(), s.LogTail(i, 15))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w; its log ends with\n%s", s.launcher.Name, err, s.LogTail(0, 15))
+		case <-tick.C:
+		}
+	}
+}
+
+func probe(ctx context.Context, c client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := c.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return fmt.Errorf("check health: %w", err)
+	}
+	// A workflow that does not exist: its shard must be owned to say so.
+	_, err := c.WorkflowService().DescribeWorkflowExecution(ctx, describeAbsent())
+	if isNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("ask for a workflow: %w", err)
+}
+
+// Namespace registers a namespace with the given retention and returns when the
+// whole server knows it.
+func (s *Server) Namespace(ctx context.Context, name string, retention time.Duration) error {
+	c, err := s.Dial(name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.WorkflowService().RegisterNamespace(ctx, registerNamespace(name, retention))
+	if err != nil {
+		return fmt.Errorf("register namespace %s: %w", name, err)
+	}
+	return s.AwaitNamespace(ctx, name)
+}
+
+// AwaitNamespace returns when frontend, history and matching know the namespace.
+func (s *Server) AwaitNamespace(ctx context.Context, name string) error {
+	c, err := s.Dial(name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	request := describeAbsent()
+	request.Namespace = name
+	for {
+		_, err := c.WorkflowService().DescribeWorkflowExecution(ctx, request)
+		if isNotFound(err) {
+			_, err = c.WorkflowService().ListWorkflowExecutions(ctx,
+				&workflowservice.ListWorkflowExecutionsRequest{Namespace: name, PageSize: 1})
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for namespace %s: %w", name, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (s *Server) logFile(i int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("server-%d.log", i))
+}
+
+// Log returns all that process i has written.
+func (s *Server) Log(i int) string {
+	text, err := os.ReadFile(s.logFile(i))
+	if err != nil {
+		return fmt.Sprintf("(no log of process %d: %v)", i, err)
+	}
+	return string(text)
+}
+
+// LogTail returns the last lines that process i has written.
+func (s *Server) LogTail(i, lines int) string { return tail(s.Log(i), lines) }
+
+// quiet drops the log of a client, whose errors the caller sees anyway.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+var _ sdklog.Logger = quiet{}
