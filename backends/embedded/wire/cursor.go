@@ -1,6 +1,11 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+const maxString = 1<<16 - 1
 
 // cursor takes the notations of section 3 of the specification off a body. After
 // its first failure everything it returns is zero, so that callers check once.
@@ -112,7 +117,13 @@ func (c *cursor) skipBytesMap(what string) {
 }
 
 func appendString(b []byte, s string) []byte {
-	s = s[:min(len(s), 1<<16-1)]
+	if len(s) > maxString { // an error that quotes a long statement: cut it, between two characters
+		n := maxString
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s)))
 	return append(b, s...)
 }
