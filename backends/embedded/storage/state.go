@@ -1,0 +1,232 @@
+package storage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// tableState is what the store itself knows about a table.
+type tableState struct {
+	// stamped: explicit timestamps are taken, deletions leave tombstones.
+	stamped atomic.Bool
+	// floor is the timestamp up to which deletions were not recorded; noTime if
+	// there were none.
+	floor atomic.Int64
+	// deletes: some deletion was made without a record.
+	deletes atomic.Bool
+}
+
+// Names under spaceMeta.
+const (
+	metaFormat = "format"
+	metaClock  = "clock"
+	metaTable  = "table" // + table ID: stamped, deletes, floor
+)
+
+// formatVersion is the version of everything this package writes. A store with
+// another one is refused.
+const formatVersion = 1
+
+func metaKey(name string) []byte { return append([]byte{spaceMeta}, name...) }
+
+func tableMetaKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint32(metaKey(metaTable), id)
+}
+
+// state returns the state of a table; a new one if nothing is known.
+func (s *Store) state(id uint32) *tableState {
+	if st, ok := s.states.Load(id); ok {
+		return st.(*tableState)
+	}
+	st := &tableState{}
+	st.floor.Store(noTime)
+	actual, _ := s.states.LoadOrStore(id, st)
+	return actual.(*tableState)
+}
+
+func (st *tableState) encode() []byte {
+	b := make([]byte, 2, 10)
+	if st.stamped.Load() {
+		b[0] = 1
+	}
+	if st.deletes.Load() {
+		b[1] = 1
+	}
+	return binary.BigEndian.AppendUint64(b, uint64(st.floor.Load()))
+}
+
+// deleted notes that the table had a deletion that leaves no tombstone.
+func (tx *Txn) deleted(t *Table) { tx.deletedID(t.ID) }
+
+func (tx *Txn) deletedID(id uint32) {
+	st := tx.s.state(id)
+	if st.deletes.Load() || st.stamped.Load() {
+		return
+	}
+	// Everybody who finds the note missing stores it, since others who do may be
+	// dropped.
+	b := st.encode()
+	b[1] = 1
+	tx.batch.set(tableMetaKey(id), b)
+	tx.noted = append(tx.noted, st)
+}
+
+// EnableTimestamps switches a table over to explicit timestamps, for good: from
+// now on deletions leave tombstones and each write reads before it writes. It
+// returns the floor: deletions up to that timestamp were not recorded, so a
+// write with a timestamp of the floor or less might bring back what they
+// deleted, and must be refused. The floor is less than all timestamps if the
+// table never had a deletion. Calling it again is cheap. It waits for all
+// transactions under way: do not call it inside of one.
+func (s *Store) EnableTimestamps(id uint32) (floor int64, err error) {
+	st := s.state(id)
+	if st.stamped.Load() {
+		return st.floor.Load(), nil
+	}
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if st.stamped.Load() {
+		return st.floor.Load(), nil
+	}
+	if err := s.writable(); err != nil {
+		return 0, err
+	}
+	if st.deletes.Load() {
+		ts, _ := s.clock.next(1)
+		st.floor.Store(ts)
+	}
+	st.stamped.Store(true)
+	if err := s.write(func(b *pebble.Batch) error { return b.Set(tableMetaKey(id), st.encode(), nil) }); err != nil {
+		st.stamped.Store(false)
+		return 0, err
+	}
+	return st.floor.Load(), nil
+}
+
+// write applies and syncs a batch of the store's own. The gate must be held.
+func (s *Store) write(f func(b *pebble.Batch) error) error {
+	opts := pebble.Sync
+	if s.opts.Ephemeral {
+		opts = pebble.NoSync
+	}
+	err := guarded(func() error {
+		b := s.db.NewBatch()
+		defer b.Close()
+		if err := f(b); err != nil {
+			return err
+		}
+		return s.db.Apply(b, opts)
+	})
+	if err != nil {
+		s.stop(err)
+		return s.stopped.Load()
+	}
+	return nil
+}
+
+// loadMeta checks the format version, writes it to a new store, and reads what
+// the store knows about itself.
+func (s *Store) loadMeta() error {
+	r := pebbleReader{s.db}
+	v, ok, err := r.get(nil, metaKey(metaFormat))
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		empty, err := s.isEmpty()
+		if err != nil {
+			return err
+		}
+		if !empty {
+			return errors.New("it holds a database of another program: use an empty directory")
+		}
+		return s.write(func(b *pebble.Batch) error {
+			return b.Set(metaKey(metaFormat), binary.BigEndian.AppendUint32(nil, formatVersion), nil)
+		})
+	case len(v) != 4:
+		return errors.New("its format version cannot be read: restore it from a backup")
+	}
+	if n := binary.BigEndian.Uint32(v); n != formatVersion {
+		return fmt.Errorf("it has format version %d, this program reads %d: use the release that wrote it", n, formatVersion)
+	}
+	if v, ok, err = r.get(nil, metaKey(metaClock)); err != nil {
+		return err
+	} else if ok && len(v) == 8 {
+		s.clock.last = int64(binary.BigEndian.Uint64(v))
+	}
+	return s.loadStates()
+}
+
+func (s *Store) isEmpty() (bool, error) {
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return false, err
+	}
+	empty := !it.First()
+	return empty, errors.Join(it.Error(), it.Close())
+}
+
+func (s *Store) loadStates() error {
+	lo := metaKey(metaTable)
+	it, err := pebbleReader{s.db}.iter(lo, successor(clone(lo)))
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		key := it.Key()
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if len(key) != len(lo)+4 || len(v) != 10 {
+			return errKeyForm
+		}
+		st := s.state(binary.BigEndian.Uint32(key[len(lo):]))
+		st.stamped.Store(v[0] == 1)
+		st.deletes.Store(v[1] == 1)
+		st.floor.Store(int64(binary.BigEndian.Uint64(v[2:])))
+	}
+	return it.Error()
+}
+
+// DropData removes everything stored of a table and of indexes: for DROP and
+// TRUNCATE. It waits for all transactions under way and is durable when it
+// returns. A truncated table keeps its state as to timestamps.
+func (s *Store) DropData(table uint32, indexes ...uint32) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	return s.write(func(b *pebble.Batch) error {
+		if err := dropPrefix(b, spaceData, table); err != nil {
+			return err
+		}
+		for _, id := range indexes {
+			if err := dropPrefix(b, spaceIndex, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// DropIndex removes all entries of one index.
+func (s *Store) DropIndex(index uint32) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	return s.write(func(b *pebble.Batch) error { return dropPrefix(b, spaceIndex, index) })
+}
+
+func dropPrefix(b *pebble.Batch, space byte, id uint32) error {
+	lo := binary.BigEndian.AppendUint32([]byte{space}, id)
+	return b.DeleteRange(lo, successor(clone(lo)), nil)
+}
