@@ -1,0 +1,354 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/datastax/go-cassandra-native-protocol/frame"
+	"github.com/datastax/go-cassandra-native-protocol/message"
+	"github.com/datastax/go-cassandra-native-protocol/primitive"
+
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/wire"
+)
+
+// encodedQuery is a QUERY frame.
+func encodedQuery(t testing.TB, stream int16, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := frame.NewCodec().EncodeFrame(frame.NewFrame(4, stream, query(text)), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func bigAnswers(n *node, size int) {
+	cell := make([]byte, size)
+	n.engine.hook = func(_ context.Context, text string, _ *server.Params) (*server.Result, error) {
+		if text == "big" {
+			return &server.Result{Kind: server.Rows, Columns: kvColumns[1:], Cells: [][]byte{cell}}, nil
+		}
+		return nil, nil
+	}
+}
+
+func TestAClientThatDoesNotReadIsNotReadFromAndBlocksNobody(t *testing.T) {
+	const highWater, answer = 1 << 20, 256 << 10
+	n := start(t, server.Options{HighWater: highWater, MaxStreams: 4})
+	bigAnswers(n, answer)
+	lazy := dial(t, n).startup("")
+	request := encodedQuery(t, 1, "big")
+	asked := make(chan int, 1)
+	lazy.conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond)) //nolint:errcheck // ends the loop below
+	go func() {
+		i := 0
+		for {
+			if _, err := lazy.conn.Write(request); err != nil {
+				break
+			}
+			i++
+		}
+		asked <- i
+	}()
+	other := dial(t, n).startup("")
+	stop := time.Now().Add(200 * time.Millisecond)
+	for time.Now().Before(stop) {
+		if _, ok := other.ask(query(scan)).(*message.RowsResult); !ok {
+			t.Fatal("another client was not served")
+		}
+		// A request that runs when the mark is reached may still answer.
+		if got := n.Stats().UnreadBytes; got > highWater+5*(answer+100) {
+			t.Fatalf("%d bytes of answers are held for a client that does not read", got)
+		}
+	}
+	t.Logf("%d requests written; answers held: %d bytes", <-asked, n.Stats().UnreadBytes)
+	if n.Stats().UnreadBytes < highWater {
+		t.Fatal("the client was served after all: this tests nothing")
+	}
+	// Once it reads, it gets everything, and goes on.
+	lazy.conn.SetDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck // a test that hangs is worse
+	for range 10 {
+		if rows, ok := lazy.read().Body.Message.(*message.RowsResult); !ok || len(rows.Data[0][0]) != answer {
+			t.Fatal("an answer is missing")
+		}
+	}
+}
+
+func TestAClientThatNeverReadsIsCutOff(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opts server.Options
+	}{
+		{"when a write makes no progress", server.Options{StallTimeout: 50 * time.Millisecond}},
+		{"when too much waits for it", server.Options{MaxUnread: 3 << 20, HighWater: 1 << 30}},
+		{"when too much waits for all", server.Options{MaxUnreadSum: 3 << 20, HighWater: 1 << 30}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := start(t, tt.opts)
+			bigAnswers(n, 1<<20)
+			lazy := dial(t, n).startup("")
+			for i := range 40 {
+				if _, err := lazy.conn.Write(encodedQuery(t, int16(i), "big")); err != nil {
+					break // already cut off
+				}
+			}
+			eventually(t, "the client is cut off", func() bool {
+				st := n.Stats()
+				return st.SlowClients > 0 && st.Connections == 0 && st.UnreadBytes == 0 && st.InFlight == 0 && st.RequestBytes == 0
+			})
+			dial(t, n).startup("").ask(query(scan))
+		})
+	}
+}
+
+func TestAnEventForAClientThatDoesNotReadDelaysNobody(t *testing.T) {
+	n := start(t, server.Options{HighWater: 1 << 30})
+	bigAnswers(n, 8<<20)
+	lazy := dial(t, n).startup("")
+	lazy.ask(&message.Register{EventTypes: []primitive.EventType{"SCHEMA_CHANGE"}})
+	lazy.write(1, query("big"))
+	eventually(t, "its answer waits", func() bool { return n.Stats().UnreadBytes > 0 })
+	maker := dial(t, n).startup("")
+	for range 100 {
+		maker.ask(query("CREATE TABLE app.kv (k text PRIMARY KEY)"))
+	}
+}
+
+func TestAFrameThatIsNotCompletedInTimeEndsItsConnection(t *testing.T) {
+	n := start(t, server.Options{StallTimeout: 20 * time.Millisecond})
+	idle := dial(t, n).startup("") // between frames there is no limit
+	for range 3 {
+		c := dial(t, n).startup("")
+		c.conn.Write(encodedQuery(t, 1, "half of this")[:15]) //nolint:errcheck // closed shows it
+		c.closed()
+	}
+	idle.ask(query(scan))
+}
+
+func TestTenThousandIdleConnections(t *testing.T) {
+	const count = 10_000
+	n := start(t, server.Options{})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	goroutines := runtime.NumGoroutine()
+	conns := make([]net.Conn, 0, count)
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
+	for range count {
+		// Over the pipe: it needs no descriptors, and the server's part is the same.
+		c, err := n.pipe.Dial(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+		newRawQuiet(t, c).startup("")
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := (after.HeapInuse + after.StackInuse - before.HeapInuse - before.StackInuse) / count
+	t.Logf("%d bytes an idle connection, both ends", each)
+	if each > 24<<10 {
+		t.Errorf("an idle connection costs %d bytes, want at most 24 KiB", each)
+	}
+	if got := runtime.NumGoroutine() - goroutines; got > count+200 {
+		t.Errorf("%d goroutines for %d connections", got, count)
+	}
+	if _, ok := newRawQuiet(t, conns[count-1]).ask(query(scan)).(*message.RowsResult); !ok {
+		t.Fatal("the last one is not served")
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	eventually(t, "all are gone", func() bool { return n.Stats().Connections == 0 })
+	eventually(t, "their goroutines are gone", func() bool { return runtime.NumGoroutine() < goroutines+200 })
+}
+
+// newRawQuiet is newRaw without deadline and clean-up.
+func newRawQuiet(t testing.TB, c net.Conn) *rawClient {
+	return &rawClient{t: t, conn: c, codec: frame.NewRawCodec(), version: 4}
+}
+
+// Random bytes, cut frames and flipped bits, after a good start or at once: the
+// server must survive them, answer others, and hold nothing afterwards.
+func TestGarbage(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("CQL_TEST_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("seed %d (CQL_TEST_SEED repeats it)", seed)
+	r := mathrand.New(mathrand.NewPCG(seed, 0))
+	n := start(t, server.Options{MaxFrame: 1 << 20, StallTimeout: time.Second})
+	good := dial(t, n).startup("")
+	for range 500 {
+		c, err := n.pipe.Dial(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.IntN(2) == 0 {
+			newRawQuiet(t, c).startup("")
+		}
+		var junk []byte
+		for range 1 + r.IntN(5) {
+			f := encodedQuery(t, int16(r.IntN(100)), insert)
+			f[4] = byte(r.IntN(17)) // any opcode
+			for range r.IntN(6) {
+				f[r.IntN(len(f))] = byte(r.Uint32())
+			}
+			junk = append(junk, f[:len(f)-r.IntN(2)*r.IntN(len(f))]...)
+		}
+		c.SetWriteDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // always nil
+		c.Write(junk)                                       //nolint:errcheck // the server may have closed
+		c.Close()
+		if r.IntN(50) == 0 {
+			if _, ok := good.ask(query(scan)).(*message.RowsResult); !ok {
+				t.Fatal("a well-behaved client was not served")
+			}
+		}
+	}
+	eventually(t, "all is given back", func() bool {
+		st := n.Stats()
+		return st.Connections == 1 && st.InFlight == 0 && st.RequestBytes == 0 && st.UnreadBytes == 0
+	})
+	if got := n.Stats().Panics; got != 0 {
+		t.Fatalf("%d panics", got)
+	}
+}
+
+// FuzzConnection writes bytes to a connection that was started properly.
+func FuzzConnection(f *testing.F) {
+	f.Add(encodedQuery(f, 1, scan))
+	f.Add(append(encodedQuery(f, 1, "USE app"), encodedQuery(f, 2, insert)...))
+	f.Add([]byte{4, 4, 0, 1, byte(wire.OpQuery), 0, 0, 0, 2, 0, 9})
+	n := start(f, server.Options{MaxFrame: 1 << 20})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c, err := n.pipe.Dial(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		newRawQuiet(t, c).startup("")
+		c.Write(in) //nolint:errcheck // the server may have closed
+		c.(interface{ CloseWrite() error }).CloseWrite()
+		c.SetReadDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // always nil
+		buf := make([]byte, 64<<10)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				if os.IsTimeout(err) {
+					t.Fatal("the connection did not end")
+				}
+				break
+			}
+		}
+		c.Close()
+		if n.Stats().Panics != 0 {
+			t.Fatal("a request made the server panic")
+		}
+	})
+}
+
+func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
+
+func TestTLS(t *testing.T) {
+	cert, pool := certificate(t)
+	n := start(t, server.Options{HandshakeTimeout: 50 * time.Millisecond})
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go n.Serve(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{cert}}), nil) //nolint:errcheck // ends with Close
+
+	conn, err := tls.Dial("tcp", plain.Addr().String(), &tls.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newRaw(t, conn).startup("lz4")
+	if _, ok := c.ask(query(scan)).(*message.RowsResult); !ok {
+		t.Fatal("query over TLS failed")
+	}
+	for name, say := range map[string][]byte{"plain text": encodedQuery(t, 1, scan), "nothing": nil} {
+		raw, err := net.Dial("tcp", plain.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Write(say) //nolint:errcheck // closed shows it
+		t.Log(name)
+		newRaw(t, raw).closed()
+	}
+	if _, ok := c.ask(query(scan)).(*message.RowsResult); !ok {
+		t.Fatal("query over TLS failed afterwards")
+	}
+}
+
+func BenchmarkSelect(b *testing.B) {
+	for _, over := range []string{"pipe", "tcp"} {
+		for _, conc := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("%s/%d", over, conc), func(b *testing.B) {
+				n := start(b, server.Options{})
+				cluster := gocqlCluster(n, over == "pipe")
+				cluster.WriteCoalesceWaitTime = 0
+				s, err := cluster.CreateSession()
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer s.Close()
+				if err := s.Query(insert, "k", make([]byte, 300)).Exec(); err != nil {
+					b.Fatal(err)
+				}
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for i := range conc {
+					wg.Go(func() {
+						var k string
+						var v []byte
+						for j := i; j < b.N; j += conc {
+							if err := s.Query(read, "k").Scan(&k, &v); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+			})
+		}
+	}
+}
