@@ -154,3 +154,28 @@ func notFound(op, what string) error {
 func invalid(op string, err error) error {
 	return &p.InvalidPersistenceRequestError{Msg: op + ": " + err.Error()}
 }
+
+// malformed is the error of a stored row that cannot be what it should.
+func malformed(op, key, what string) error {
+	return serviceerror.NewDataLoss(op + ": stored row of " + key + " " + what)
+}
+
+// exists tells whether a write changed nothing because the row that it was to
+// insert is there.
+func exists(err error) bool {
+	c := refusedBy(err)
+	return c != nil && c.Write.Mutations[c.Mutation].Conds[c.Cond].Test == plan.RowAbsent
+}
+
+// refusedBy returns the conflict of a write that certainly changed nothing
+// because of it, else nil.
+func refusedBy(err error) *plan.Conflict {
+	var (
+		e *errs.Error
+		c *plan.Conflict
+	)
+	if errors.As(err, &e) && e.Kind == errs.Conflict && e.Outcome == errs.NotApplied && errors.As(e.Err, &c) {
+		return c
+	}
+	return nil
+}
