@@ -1,0 +1,38 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/config"
+	"github.com/temporal-ycql/temporal-ycql/core/server"
+)
+
+// backends are the databases of this binary.
+var backends = fx.Options(
+	backend.Module,
+)
+
+// newStores is nil until package store is built in: asking for a database of
+// ours is an error until then.
+var newStores server.NewStores
+
+// configuration is what every command starts from.
+type configuration struct {
+	loaded   *config.Loaded
+	registry *backend.Registry
+}
+
+// configure collects the backends and loads the configuration.
+func configure(c *cli.Context) (configuration, error) {
+	var out configuration
+	src, err := source(c)
+	if err != nil {
+		return out, err
+	}
+	app := fx.New(fx.NopLogger, backends, fx.Supply(src), fx.Provide(config.Load),
+		fx.Populate(&out.registry, &out.loaded))
+	return out, dig.RootCause(app.Err())
+}
