@@ -20,6 +20,7 @@ func TestParseAccepts(t *testing.T) {
 		{"a transaction block", `BEGIN TRANSACTION INSERT INTO t (a) VALUES (?) IF NOT EXISTS ELSE ERROR; UPDATE t SET b = ? WHERE a = ? IF b = ? OR b = NULL ELSE ERROR; END TRANSACTION;`, false, true, 4},
 		{"the other form of a block, with empty statements", `START TRANSACTION;; INSERT INTO t (a) VALUES (1);; COMMIT`, false, true, 0},
 		{"a nested condition", `UPDATE t SET b = 1 WHERE a = 1 IF NOT (b = 1 OR (b > 2 AND c IN (1, 2))) RETURNS STATUS AS ROW`, false, true, 0},
+		{"set as the name of a type", `CREATE TABLE t (k int PRIMARY KEY, s set<text>, f frozen<set<int>>)`, true, true, 0},
 		{"keywords as names", `SELECT type, ttl, key, values, json FROM timestamp WHERE role = 1`, true, true, 0},
 		{"functions", `SELECT TTL(a), WRITETIME(b), count(*), CAST(a AS text), toTimestamp(now()) AS x FROM t`, true, true, 0},
 		{"a type hint", `SELECT a FROM t WHERE a = (int)1`, true, true, 0},

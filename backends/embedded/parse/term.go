@@ -367,8 +367,12 @@ func (p *parser) typeName() (*Type, error) {
 		p.at++
 		return &Type{Custom: t.text, Span: Span{t.start, t.end}}, nil
 	}
-	name, err := p.name()
-	if err != nil {
+	var name Name
+	var err error
+	if t.kind == tokIdent && t.text == "set" { // reserved, yet the name of a type
+		p.at++
+		name.Name = t.text
+	} else if name, err = p.name(); err != nil {
 		return nil, err
 	}
 	typ := &Type{Name: name.Name, Schema: name.Keyspace, Quoted: t.kind == tokQuoted, Span: Span{t.start, p.prevEnd()}}
