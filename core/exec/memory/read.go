@@ -1,0 +1,104 @@
+package memory
+
+import (
+	"fmt"
+
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
+)
+
+// Read returns one page of a read: its rows, one value for each column and nil
+// for null, and the token of the next page, nil at the end.
+func (s *State) Read(r *plan.Read, page plan.Page, args ...any) (rows [][]any, token []byte, err error) {
+	if len(args) != r.Args() {
+		return nil, nil, fmt.Errorf("%s takes %d arguments, got %d", r.Name, r.Args(), len(args))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.find(r, args)
+	if r.Count {
+		return [][]any{{int64(len(found))}}, nil, nil
+	}
+	limit := len(found)
+	if r.Limit > 0 {
+		limit = min(limit, int(r.Limit))
+	} else if r.Limit == plan.LimitArg {
+		n, _ := args[len(args)-1].(int64)
+		limit = min(limit, int(n))
+	}
+	found = found[:limit]
+	if len(page.Token) > 0 {
+		last, ok := s.table(r.Table).keys[string(page.Token)]
+		if !ok {
+			return nil, nil, fmt.Errorf("%s: page token is not one of this read's", r.Name)
+		}
+		found = after(r, found, last)
+	}
+	if page.Size > 0 && len(found) > page.Size {
+		found = found[:page.Size]
+		token = []byte(keyText(found[page.Size-1].key))
+	}
+	for _, f := range found {
+		rows = append(rows, s.columns(r, f))
+	}
+	return rows, token, nil
+}
+
+// find returns all rows that a read selects, in its order.
+func (s *State) find(r *plan.Read, args []any) []*row {
+	prefix, args := args[:r.Eq], args[r.Eq:]
+	from := plan.Bound{Compare: r.From.Compare, Values: args[:r.From.Width]}
+	args = args[r.From.Width:]
+	to := plan.Bound{Compare: r.To.Compare, Values: args[:r.To.Width]}
+	args = args[r.To.Width:]
+
+	var found []*row
+	for _, row := range s.table(r.Table).rows {
+		if s.existsNow(row) && inRange(r.Table, row.key, prefix, from, to) && s.passes(r, row, args) {
+			found = append(found, row)
+		}
+	}
+	sortRows(r.Table, found, r.Desc)
+	return found
+}
+
+func (s *State) passes(r *plan.Read, row *row, args []any) bool {
+	for i, f := range r.Filters {
+		v := s.value(row, r.Table, f.Column)
+		if v == nil {
+			return false
+		}
+		c := compare(v, args[i])
+		if f.Relation == plan.Is && c != 0 || f.Relation == plan.After && c <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func after(r *plan.Read, rows []*row, last []any) []*row {
+	for i, row := range rows {
+		c := compareKeys(r.Table, row.key, last)
+		if r.Desc {
+			c = -c
+		}
+		if c > 0 {
+			return rows[i:]
+		}
+	}
+	return nil
+}
+
+func (s *State) columns(r *plan.Read, f *row) []any {
+	values := make([]any, 0, len(r.Columns)+1)
+	for _, c := range r.Columns {
+		values = append(values, s.value(f, r.Table, c))
+	}
+	if r.TTLOf != nil {
+		var left any
+		if c, ok := f.cells[r.TTLOf]; ok && !c.expires.IsZero() {
+			left = int64(c.expires.Sub(s.Now()).Seconds())
+		}
+		values = append(values, left)
+	}
+	return values
+}
