@@ -1,0 +1,62 @@
+// Package cassandra compiles plans to the CQL of Apache Cassandra 4.1 and 5.0,
+// onto the schema of stock Temporal (version 1.13): after the same calls every
+// SELECT over every table returns the same as from a keyspace that stock wrote.
+//
+// What makes that possible in one round is Cassandra's partition: a shard, its
+// executions and its tasks share one, so a write is one conditional logged
+// batch. ScyllaDB's answers to refused batches are understood too.
+package cassandra
+
+import (
+	"slices"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/dialect"
+	"github.com/temporal-ycql/temporal-ycql/dialect/render"
+)
+
+// Dialect implements dialect.Dialect.
+type Dialect struct {
+	layout   *render.Layout
+	compiler *render.Compiler
+}
+
+var _ dialect.Dialect = (*Dialect)(nil)
+
+// New returns the dialect. It keeps the statements that it made: one for each
+// keyspace is enough, more do no harm.
+func New() *Dialect {
+	layout, err := render.NewLayout(slices.Concat(shardTables, historyTables, matchingTables, clusterTables, queueTables))
+	if err != nil {
+		panic(err) // the layout is a constant; tests make it
+	}
+	return &Dialect{layout: layout, compiler: render.NewCompiler(layout)}
+}
+
+// Name implements dialect.Dialect.
+func (*Dialect) Name() string { return "cassandra" }
+
+// Traits implements dialect.Dialect.
+func (*Dialect) Traits() cql.Traits {
+	return cql.Traits{
+		Atomic:        cql.AtomicPartition,
+		TTL:           true,
+		Unset:         true,
+		AheadInAtomic: true,
+		WholeNodes:    true,
+	}
+}
+
+// Texts implements dialect.Dialect.
+func (d *Dialect) Texts() []string { return d.compiler.Texts() }
+
+// CompileRead implements dialect.Dialect.
+func (d *Dialect) CompileRead(r *plan.Read) (dialect.ReadProgram, error) {
+	return d.compiler.Read(r)
+}
+
+// Observe implements dialect.Dialect.
+func (d *Dialect) Observe(w *plan.Write, res cql.Result) ([]plan.Seen, error) {
+	return d.compiler.Observe(w, res)
+}

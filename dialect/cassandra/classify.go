@@ -1,0 +1,96 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/core/errs"
+)
+
+// Classify implements dialect.Dialect. What is not known not to have been
+// applied is Unknown: a conditional write that is sent again after it did take
+// effect is refused by its own doing.
+func (*Dialect) Classify(err error, write bool) (errs.Kind, errs.Outcome) {
+	kind, outcome := classify(err)
+	if !write {
+		outcome = errs.NotApplied
+	}
+	return kind, outcome
+}
+
+func classify(err error) (errs.Kind, errs.Outcome) {
+	if errors.Is(err, cql.ErrClosed) {
+		return errs.Closed, errs.NotApplied
+	}
+	outcome := errs.Unknown
+	var e *cql.Error
+	if errors.As(err, &e) {
+		switch e.Reach {
+		case cql.Replied:
+			return reply(e)
+		case cql.Unsent:
+			outcome = errs.NotApplied
+		}
+	}
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errs.Canceled, outcome
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return errs.Timeout, outcome
+	case e != nil:
+		// A connection that broke, a driver's own limit, no host to ask.
+		return errs.Unavailable, outcome
+	}
+	return errs.Internal, outcome
+}
+
+// reply places an error that the server sent (native protocol v4 section 9, v5
+// for 0x1600 and 0x1700).
+func reply(e *cql.Error) (errs.Kind, errs.Outcome) {
+	switch e.Code {
+	case cql.CodeUnavailable, cql.CodeBootstrapping:
+		// The coordinator counts live replicas before it asks any.
+		return errs.Unavailable, errs.NotApplied
+	case cql.CodeOverloaded:
+		if strings.Contains(e.Message, "hints") {
+			// "Too many in flight hints": replicas may have got the write already.
+			return errs.Overloaded, errs.Unknown
+		}
+		return errs.Overloaded, errs.NotApplied
+	case cql.CodeWriteTimeout, cql.CodeReadTimeout, cql.CodeCASUnknown:
+		// Of every write type: a batch whose log was written is replayed, and a
+		// Paxos proposal that somebody accepted is finished by the next one. A
+		// conditional write can time out in a read of its own, between proposals.
+		return errs.Timeout, errs.Unknown
+	case cql.CodeReadFailure, cql.CodeWriteFailure:
+		return errs.Unavailable, errs.Unknown
+	case cql.CodeCDCWriteFail:
+		return errs.StorageFull, errs.Unknown
+	case cql.CodeCredentials, cql.CodeUnauthorized:
+		return errs.Unauthorized, errs.NotApplied
+	case cql.CodeInvalid:
+		if storageFull(e.Message) {
+			return errs.StorageFull, errs.NotApplied
+		}
+		return errs.Invalid, errs.NotApplied
+	case cql.CodeSyntax, cql.CodeConfig, cql.CodeAlreadyExists:
+		return errs.Invalid, errs.NotApplied
+	case cql.CodeProtocol:
+		return errs.Internal, errs.NotApplied
+	case cql.CodeUnprepared:
+		// The driver prepares again by itself; a server that forgets at once
+		// could not do it now.
+		return errs.Unavailable, errs.NotApplied
+	}
+	return errs.Internal, errs.Unknown
+}
+
+// storageFull recognises the guardrail on disk usage (Cassandra 4.1 and later),
+// which refuses writes before they begin.
+func storageFull(message string) bool {
+	return strings.Contains(strings.ToLower(message), "disk usage exceeds failure threshold")
+}
