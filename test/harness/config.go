@@ -34,8 +34,13 @@ var quickDynamic = Dynamic{
 	"frontend.shutdownDrainDuration":                 Always("0s"),
 	"history.shutdownDrainDuration":                  Always("0s"),
 	"matching.shutdownDrainDuration":                 Always("0s"),
-	"history.retentionTimerJitterDuration":           Always("1ms"),
-	"system.namespaceMinRetentionLocal":              Always("1s"),
+	// A deletion waits until the close of its workflow has been acknowledged.
+	"history.transferProcessorUpdateAckInterval":   Always("1s"),
+	"history.timerProcessorUpdateAckInterval":      Always("1s"),
+	"history.visibilityProcessorUpdateAckInterval": Always("1s"),
+	"history.outboundProcessorUpdateAckInterval":   Always("1s"),
+	"history.retentionTimerJitterDuration":         Always("1ms"),
+	"system.namespaceMinRetentionLocal":            Always("1s"),
 }
 
 // Roles of a Temporal server.
@@ -156,6 +161,10 @@ func (s *Server) writeConfig(i int) (err error) {
 		},
 	}
 	dynamic := maps.Clone(quickDynamic)
+	// Asynchronous Nexus operations call back over the frontend's HTTP port.
+	dynamic["component.nexusoperations.callback.endpoint.template"] = Always("http://" +
+		net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports["http"])) + "/namespaces/{{.NamespaceName}}/nexus/callback")
+	dynamic["callback.allowedAddresses"] = Always([]any{map[string]any{"Pattern": "*", "AllowInsecure": true}})
 	maps.Copy(dynamic, s.spec.Dynamic)
 	return errors.Join(
 		writeJSON(filepath.Join(s.dir, "dynamic.yaml"), dynamic),
@@ -178,3 +187,7 @@ func writeJSON(path string, v any) error {
 	}
 	return nil
 }
+
+// SQLite keeps visibility in dir, so that servers that follow each other on one
+// keyspace share it.
+func SQLite(dir string) map[string]any { return sqliteVisibility(dir) }

@@ -59,6 +59,7 @@ type Server struct {
 	dir       string
 	ownsDir   bool
 	ownsSpace bool
+	booted    bool                 // what the processes share exists
 	running   []*childproc.Process // by process; nil when it does not run
 }
 
@@ -113,8 +114,42 @@ func (s *Server) Start(ctx context.Context) error {
 		if err := s.StartProcess(i); err != nil {
 			return err
 		}
+		if !s.booted && len(s.running) > 1 {
+			// The first process ever makes what all share: cluster metadata, the system
+			// namespace, a SQLite schema. Two that do it at once get in each other's way,
+			// in stock Temporal as well.
+			if err := s.awaitPort(ctx, i); err != nil {
+				return err
+			}
+			s.booted = true
+		}
 	}
 	return s.awaitReady(ctx)
+}
+
+// awaitPort returns when process i listens for its first role.
+func (s *Server) awaitPort(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	p := s.spec.Processes[i]
+	role := Frontend
+	if len(p.Roles) > 0 {
+		role = p.Roles[0]
+	}
+	dialer := net.Dialer{Timeout: time.Second}
+	for {
+		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(s.ports[role])))
+		if err == nil {
+			return conn.Close() //nolint:wrapcheck // nothing was sent
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the %s of %s: %w; its log ends with\n%s", role, s.launcher.Name, err, s.LogTail(i, 15))
+		case <-s.running[i].Done():
+			return fmt.Errorf("%s ended at start; its log ends with\n%s", s.launcher.Name, s.LogTail(i, 15))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // StartProcess starts process i unless it runs, and does not wait for it.
