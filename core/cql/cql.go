@@ -60,6 +60,10 @@ type Step struct {
 	// Ahead marks a step that comes before the atomic one. All ahead steps may
 	// run side by side.
 	Ahead bool
+	// Shown names the physical columns with which the server may answer a
+	// refusal, collections left out: a driver that reads such rows into a map
+	// must know them to tell null from zero. Needed for conditional batches.
+	Shown []string
 }
 
 // Program is a compiled write: its steps in order. No step is sent before the

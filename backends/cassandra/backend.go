@@ -1,0 +1,235 @@
+// Package cassandra is the backend for Apache Cassandra: a session over gocql,
+// its options, and the check of what server answered.
+//
+// Cassandra 4.1 and 5.0 are supported. ScyllaDB is recognised and used with a
+// warning that nobody verified it; other servers that speak CQL are refused.
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/gocql/gocql"
+	"go.uber.org/fx"
+
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/dialect"
+	variant "github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
+)
+
+// Name is what configurations ask for.
+const Name = "cassandra"
+
+// Module offers the Cassandra backend to the server.
+var Module = fx.Module(Name, backend.Offer(New))
+
+// Backend implements backend.Backend.
+type Backend struct{ dial Dial }
+
+// New returns the backend. It connects over TCP.
+func New() *Backend { return &Backend{} }
+
+// NewWithDial returns a backend whose connections dial opens: an in-process
+// server offers itself so.
+func NewWithDial(dial Dial) *Backend { return &Backend{dial: dial} }
+
+// Name implements backend.Backend.
+func (b *Backend) Name() string { return Name }
+
+// NewOptions implements backend.Backend.
+func (b *Backend) NewOptions() any {
+	o := DefaultOptions()
+	return &o
+}
+
+// ParseOptions implements backend.Backend.
+func (b *Backend) ParseOptions(raw map[string]any) (backend.Opener, error) {
+	o, err := ParseOptions(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &Opener{options: o, dial: b.dial}, nil
+}
+
+// Opener implements backend.Opener.
+type Opener struct {
+	options Options
+	dial    Dial
+}
+
+// Keyspace implements backend.Opener.
+func (o *Opener) Keyspace() string { return o.options.Keyspace }
+
+// Options implements backend.Opener.
+func (o *Opener) Options() any { return o.options }
+
+// Dialect implements backend.Opener.
+func (o *Opener) Dialect() dialect.Dialect { return variant.New() }
+
+// Open implements backend.Opener.
+func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {
+	h, remake, err := o.prepare(env, o.options.Keyspace)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	g, err := remake(ctx)
+	if err != nil {
+		if errors.Is(err, gocql.ErrNoConnectionsStarted) {
+			err = o.missingKeyspace(ctx, env, err)
+		}
+		h.close()
+		return nil, o.explain(err)
+	}
+	server, err := identify(ctx, g)
+	if err != nil {
+		g.Close()
+		h.close()
+		return nil, o.explain(err)
+	}
+	if server.warning != "" {
+		env.Logger.Warn(server.warning, "server", server.name)
+	}
+	s := newSession(&o.options, g, remake, h.close, env.Logger, env.Metrics)
+	return &backend.Connection{Session: s, Dialect: variant.New(), Server: server.name}, nil
+}
+
+// OpenAdmin implements backend.Opener.
+func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, error) {
+	admins := *o
+	admins.options.MaxConns = 1
+	// A schema change is answered when all hosts have it.
+	admins.options.Timeout = max(o.options.Timeout, adminTimeout)
+	h, remake, err := admins.prepare(env, "")
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	g, err := remake(ctx)
+	if err != nil {
+		h.close()
+		return nil, o.explain(err)
+	}
+	if _, err := identify(ctx, g); err != nil {
+		g.Close()
+		h.close()
+		return nil, o.explain(err)
+	}
+	return &admin{g: g, release: h.close}, nil
+}
+
+// missingKeyspace finds out whether err came up because the keyspace does not
+// exist: gocql's pool swallows the server's answer to USE.
+func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error) error {
+	a, adminErr := o.OpenAdmin(ctx, env)
+	if adminErr != nil {
+		return err
+	}
+	defer func() { _ = a.Close() }()
+	found, adminErr := a.Query(ctx, `SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?`, o.options.Keyspace)
+	if adminErr != nil || len(found) > 0 {
+		return err
+	}
+	return errNoKeyspace
+}
+
+var errNoKeyspace = errors.New("keyspace does not exist")
+
+// prepare reads what the options point to and returns the way to make sessions.
+func (o *Opener) prepare(env backend.Env, keyspace string) (*hostDialer, func(context.Context) (*gocql.Session, error), error) {
+	h, err := newHostDialer(&o.options, o.dial, certificateRefresh)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := env.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	remake := func(ctx context.Context) (*gocql.Session, error) {
+		c, err := clusterConfig(&o.options, h, env.Resolve, log)
+		if err != nil {
+			return nil, err
+		}
+		c.Keyspace = keyspace
+		return createSession(ctx, c)
+	}
+	return h, remake, nil
+}
+
+// explain makes one line of an error of Open: what was tried, what is wrong,
+// what to do.
+func (o *Opener) explain(err error) error {
+	hosts := strings.Join(o.options.Hosts, ", ")
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	lower := strings.ToLower(text)
+	var hint string
+	switch {
+	case errors.Is(err, errNoKeyspace):
+		return &openError{fmt.Sprintf("connect to Cassandra at %s: keyspace %q does not exist: create it with \"temporal-server schema create\"", hosts, o.options.Keyspace), err}
+	case strings.Contains(lower, "provided username") || strings.Contains(lower, "authentication") || strings.Contains(lower, "credentials"):
+		hint = "check user and password"
+	case strings.Contains(lower, "tls") || strings.Contains(lower, "x509") || strings.Contains(lower, "certificate"):
+		hint = "check the tls options"
+	case strings.Contains(lower, "refused") || strings.Contains(lower, "no such host") || strings.Contains(lower, "no answer") ||
+		strings.Contains(lower, "timeout") || strings.Contains(lower, "no connections") || strings.Contains(lower, "no route") || strings.Contains(lower, "reset") || strings.Contains(lower, "eof"):
+		hint = "check hosts, port and tls, and that the database runs"
+	}
+	if hint != "" {
+		text += ": " + hint
+	}
+	return &openError{fmt.Sprintf("connect to Cassandra at %s: %s", hosts, text), err}
+}
+
+// openError keeps its cause for errors.As without repeating it.
+type openError struct {
+	text  string
+	cause error
+}
+
+func (e *openError) Error() string { return e.text }
+func (e *openError) Unwrap() error { return e.cause }
+
+// server is what answered.
+type server struct{ name, warning string }
+
+// errOtherServer is the cause when something other than Cassandra answered.
+var errOtherServer = errors.New("not an Apache Cassandra")
+
+// identify asks the server what it is.
+func identify(ctx context.Context, g *gocql.Session) (server, error) {
+	var release, cluster string
+	if err := g.Query(`SELECT release_version, cluster_name FROM system.local WHERE key = 'local'`).
+		WithContext(ctx).Consistency(gocql.LocalOne).Scan(&release, &cluster); err != nil {
+		return server{}, fmt.Errorf("ask the server for its version: %w", err)
+	}
+	tables := map[string]bool{}
+	iter := g.Query(`SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system'`).
+		WithContext(ctx).Consistency(gocql.LocalOne).Iter()
+	for name := ""; iter.Scan(&name); {
+		tables[name] = true
+	}
+	if err := iter.Close(); err != nil {
+		return server{}, fmt.Errorf("ask the server for its tables: %w", err)
+	}
+	return judge(release, cluster, tables)
+}
+
+// judge tells servers apart by the tables of their system keyspace:
+// YugabyteDB has system.partitions, ScyllaDB system.scylla_local.
+func judge(release, cluster string, tables map[string]bool) (server, error) {
+	switch {
+	case tables["partitions"]:
+		return server{}, fmt.Errorf("the server is a YugabyteDB (%w): use the yugabyte backend", errOtherServer)
+	case cluster == "Amazon Keyspaces":
+		return server{}, fmt.Errorf("the server is Amazon Keyspaces (%w), whose batches cannot be conditional: Temporal cannot run on it", errOtherServer)
+	case tables["scylla_local"]:
+		return server{name: "ScyllaDB " + release, warning: "ScyllaDB is not verified with this program: run its tests against your cluster first"}, nil
+	}
+	s := server{name: "Apache Cassandra " + release}
+	if !strings.HasPrefix(release, "4.1.") && !strings.HasPrefix(release, "5.0.") {
+		s.warning = "this version of Cassandra is not verified with this program: 4.1 and 5.0 are"
+	}
+	return s, nil
+}

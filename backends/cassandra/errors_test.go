@@ -1,0 +1,87 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/gocql/gocql"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+)
+
+func TestConvertError(t *testing.T) {
+	timeout := &gocql.RequestErrWriteTimeout{WriteType: "CAS", Received: 1}
+	tests := []struct {
+		name string
+		give error
+		want cql.Error // Reach, Code, WriteType and Received
+	}{
+		{"write timeout", timeout, cql.Error{Reach: cql.Replied, Code: 0, WriteType: "CAS", Received: 1}},
+		{"write timeout in another error", fmt.Errorf("x: %w", timeout), cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
+		{"write failure", &gocql.RequestErrWriteFailure{WriteType: "BATCH"}, cql.Error{Reach: cql.Replied, WriteType: "BATCH"}},
+		{"read timeout", &gocql.RequestErrReadTimeout{Received: 2}, cql.Error{Reach: cql.Replied, Received: 2}},
+		{"CAS with unknown outcome", &gocql.RequestErrCASWriteUnknown{Received: 1}, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
+		{"unavailable", &gocql.RequestErrUnavailable{}, cql.Error{Reach: cql.Replied}},
+		{"no hosts", gocql.ErrNoConnections, cql.Error{Reach: cql.Unsent}},
+		{"session closed", gocql.ErrSessionClosed, cql.Error{Reach: cql.Unsent}},
+		{"no streams", gocql.ErrNoStreams, cql.Error{Reach: cql.Unsent}},
+		{"argument that cannot be serialized", gocql.MarshalError("x"), cql.Error{Reach: cql.Unsent}},
+		{"dial", &net.OpError{Op: "dial", Err: errors.New("refused")}, cql.Error{Reach: cql.Unsent}},
+		{"no answer", gocql.ErrTimeoutNoResponse, cql.Error{Reach: cql.Sent}},
+		{"connection closed while waiting", gocql.ErrConnectionClosed, cql.Error{Reach: cql.Sent}},
+		{"connection reset", &net.OpError{Op: "read", Err: errors.New("reset")}, cql.Error{Reach: cql.Sent}},
+		{"end of stream", io.EOF, cql.Error{Reach: cql.Sent}},
+		{"deadline", context.DeadlineExceeded, cql.Error{Reach: cql.Sent}},
+		{"cancel", context.Canceled, cql.Error{Reach: cql.Sent}},
+		{"anything else", errors.New("x"), cql.Error{Reach: cql.Sent}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got *cql.Error
+			if !errors.As(convertError(tt.give), &got) {
+				t.Fatalf("convertError() = %T", convertError(tt.give))
+			}
+			if got.Reach != tt.want.Reach || got.Code != tt.want.Code || got.WriteType != tt.want.WriteType || got.Received != tt.want.Received {
+				t.Fatalf("convertError() = %+v, want %+v", *got, tt.want)
+			}
+			if !errors.Is(got, tt.give) {
+				t.Fatal("the driver's error is not kept")
+			}
+		})
+	}
+	if convertError(nil) != nil {
+		t.Fatal("convertError(nil) is an error")
+	}
+}
+
+func TestServersAreToldApart(t *testing.T) {
+	tests := []struct {
+		name             string
+		release, cluster string
+		table            string
+		want, warning    string
+		refused          bool
+	}{
+		{"Cassandra 5.0", "5.0.6", "c", "local", "Apache Cassandra 5.0.6", "", false},
+		{"Cassandra 4.1", "4.1.3", "c", "local", "Apache Cassandra 4.1.3", "", false},
+		{"Cassandra 3", "3.11.4", "c", "local", "Apache Cassandra 3.11.4", "not verified", false},
+		{"ScyllaDB", "3.0.8", "c", "scylla_local", "ScyllaDB 3.0.8", "not verified", false},
+		{"YugabyteDB", "3.9-SNAPSHOT", "local cluster", "partitions", "", "", true},
+		{"Amazon Keyspaces", "3.11.2", "Amazon Keyspaces", "local", "", "", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := judge(tt.release, tt.cluster, map[string]bool{tt.table: true})
+			if (err != nil) != tt.refused || (tt.refused && !errors.Is(err, errOtherServer)) {
+				t.Fatalf("judge() = %v", err)
+			}
+			if s.name != tt.want || (tt.warning == "") != (s.warning == "") {
+				t.Fatalf("judge() = %+v", s)
+			}
+		})
+	}
+}
