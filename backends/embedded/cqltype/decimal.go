@@ -3,6 +3,7 @@ package cqltype
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -11,6 +12,9 @@ import (
 // plainZeros is how many zeros a decimal's key may put behind its digits on the
 // way back: 1E+3 comes back as 1000, 1E+3000 as it is.
 const plainZeros = 64
+
+// maxDigits bounds the zeros that were cut off a decimal of the least scale.
+const maxDigits = 1 << 20
 
 // DecodeDecimal splits a decimal into unscaled value and scale: the number is
 // unscaled * 10^-scale. b must have at least four bytes.
@@ -81,7 +85,7 @@ func (d *keyDecoder) decimal(dst []byte) ([]byte, error) {
 		digits = append(digits, c-1+'0')
 	}
 	scale := int64(len(digits)) - int64(e^1<<63)
-	for scale < 0 && scale >= -plainZeros {
+	for scale < 0 && scale >= -plainZeros || scale < math.MinInt32 && scale >= math.MinInt32-maxDigits {
 		digits = append(digits, '0')
 		scale++
 	}
