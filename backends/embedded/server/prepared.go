@@ -9,10 +9,10 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/wire"
 )
 
-// statementID is the id of a prepared statement: MD5(keyspace + text), as
+// StatementID is the id of a prepared statement: MD5(keyspace + text), as
 // Cassandra (QueryProcessor.computeId) and YugabyteDB (CQLStatement::GetQueryId)
 // compute it.
-func statementID(keyspace, text string) [16]byte {
+func StatementID(keyspace, text string) [16]byte {
 	return md5.Sum([]byte(keyspace + text)) //nolint:gosec // see the import
 }
 

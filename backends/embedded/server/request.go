@@ -158,7 +158,7 @@ func (r *request) prepare() error {
 	}
 	c := r.conn
 	keyspace := *c.keyspace.Load()
-	id := statementID(keyspace, text)
+	id := StatementID(keyspace, text)
 	st := c.server.cache.get(id[:])
 	if st == nil {
 		p, err := c.server.engine.Prepare(c.ctx, keyspace, text)
