@@ -56,7 +56,7 @@ func start(c *cli.Context) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	err = server.Run(server.Params{
-		Loaded: cfg.loaded, Registry: cfg.registry, Stores: newStores,
+		Loaded: cfg.loaded, Registry: cfg.registry, Stores: server.MakeStores,
 		Services: services, AllowNoAuth: c.Bool("allow-no-auth"),
 	}, signals, func(s os.Signal) {
 		fmt.Fprintln(c.App.ErrWriter, "Stopped at once by a second signal.")

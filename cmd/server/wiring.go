@@ -5,19 +5,16 @@ import (
 	"go.uber.org/dig"
 	"go.uber.org/fx"
 
+	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/config"
-	"github.com/temporal-ycql/temporal-ycql/core/server"
 )
 
 // backends are the databases of this binary.
 var backends = fx.Options(
 	backend.Module,
+	cassandra.Module,
 )
-
-// newStores is nil until package store is built in: asking for a database of
-// ours is an error until then.
-var newStores server.NewStores
 
 // configuration is what every command starts from.
 type configuration struct {
