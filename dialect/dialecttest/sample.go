@@ -1,0 +1,96 @@
+// Package dialecttest holds sample plans, one or more for every call of
+// Temporal's stores, in the shapes in which package store makes them. Dialects
+// keep goldens of them, and docs/dialects.md shows them side by side.
+package dialecttest
+
+import (
+	"slices"
+
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
+)
+
+// Sample is one plan with the store calls that make such plans. Either Write
+// or Read is set.
+type Sample struct {
+	Name  string // file name of its golden
+	Calls string // e.g. "UpdateWorkflowExecution (update current)"
+	Write *plan.Write
+	Read  *plan.Read
+	Args  []any // of Read
+}
+
+// Samples returns all samples. Each call makes them anew.
+func Samples() []Sample {
+	return slices.Concat(shardSamples(), executionSamples(), historySamples(), taskSamples(), matchingSamples(),
+		userDataSamples(), namespaceSamples(), clusterSamples(), queueSamples(), nexusSamples())
+}
+
+// Values that samples share.
+const (
+	shard     int64 = 7
+	rangeID   int64 = 40
+	workflow        = "order-17"
+	archetype int64 = 2918170192 // workflows: chasm/workflow.go
+	component int64 = 305419896  // some other archetype
+)
+
+var (
+	namespace = id(0x11)
+	run       = id(0x22)
+	otherRun  = id(0x33)
+	newRun    = id(0x44)
+	tree      = id(0x55)
+	branch    = id(0x66)
+	host      = id(0x77)
+)
+
+func id(b byte) [16]byte {
+	var u [16]byte
+	for i := range u {
+		u[i] = b
+	}
+	return u
+}
+
+func blob(s string) plan.Blob { return plan.Blob{Data: []byte(s), Encoding: "Proto3"} }
+
+func set(c *plan.Column, v any) plan.Effect {
+	return plan.Effect{Op: plan.Set, Column: c, Value: v}
+}
+
+func merge(c *plan.Column, v any) plan.Effect {
+	return plan.Effect{Op: plan.Merge, Column: c, Value: v}
+}
+
+func drop(c *plan.Column, v any) plan.Effect {
+	return plan.Effect{Op: plan.Drop, Column: c, Value: v}
+}
+
+func equal(c *plan.Column, v any) plan.Cond {
+	return plan.Cond{Test: plan.Equal, Column: c, Value: v}
+}
+
+var (
+	absent  = plan.Cond{Test: plan.RowAbsent}
+	present = plan.Cond{Test: plan.RowPresent}
+)
+
+// write is an atomic write.
+func write(name, calls, op string, mutations ...plan.Mutation) Sample {
+	return Sample{Name: name, Calls: calls, Write: &plan.Write{Name: op, Scope: plan.Atomic, Mutations: mutations}}
+}
+
+// ordered is an ordered write.
+func ordered(name, calls, op string, mutations ...plan.Mutation) Sample {
+	return Sample{Name: name, Calls: calls, Write: &plan.Write{Name: op, Scope: plan.Ordered, Mutations: mutations}}
+}
+
+func read(name, calls string, r plan.Read, args ...any) Sample {
+	return Sample{Name: name, Calls: calls, Read: &r, Args: args}
+}
+
+func columns(c ...*plan.Column) []*plan.Column { return c }
+
+func from(c plan.Compare, width int) plan.RangeEnd { return plan.RangeEnd{Compare: c, Width: width} }
+
+func bound(c plan.Compare, values ...any) plan.Bound { return plan.Bound{Compare: c, Values: values} }
