@@ -201,23 +201,21 @@ func (tx *Txn) sweep(d dueKey) error {
 	return nil
 }
 
-// swept ages a cell: an expired one goes, or becomes a tombstone where those are
-// kept; a tombstone goes after its grace. again says that it was changed.
+// swept ages a cell. An expired one goes; where tombstones are kept it stays
+// without its value for the grace period, because it still hides older writes.
+// again says that it was changed and must be looked at when that is over.
 func (e *entry) swept(now, grace int64, keep bool) (gone, again bool) {
-	if !e.dead {
-		if !e.expired(now) {
-			return false, false
-		}
-		if !keep {
-			return true, false
-		}
-		e.dead, e.Value, e.TTL = true, nil, 0
-		again = true
-	}
-	if e.Expiry+grace <= now {
+	switch {
+	case !e.dead && !e.expired(now):
+		return false, false
+	case !keep && !e.dead, e.Expiry+grace <= now:
 		return true, false
+	case !e.dead && len(e.Value) > 0:
+		e.Value = []byte{}
+		return false, true
+	default:
+		return false, !e.dead
 	}
-	return false, again
 }
 
 func (tx *Txn) sweepRow(id uint32, d dueKey, value []byte, keep bool) error {
@@ -226,8 +224,12 @@ func (tx *Txn) sweepRow(id uint32, d dueKey, value []byte, keep bool) error {
 		return tx.s.readError(err)
 	}
 	changed, next := false, int64(0)
-	if p.live.present() && !p.live.live(tx.now) {
-		p.live = liveness{Timestamp: noTime}
+	if l := &p.live; l.present() && !l.live(tx.now) {
+		if keep && l.Expiry+d.grace > tx.now {
+			next = l.Expiry + d.grace
+		} else {
+			*l = liveness{Timestamp: noTime}
+		}
 		changed = true
 	}
 	if p.deleted != noTime && p.deletedAt+d.grace <= tx.now {

@@ -8,9 +8,9 @@ import (
 // groupSync makes commits durable in groups. A ticket is the number of a sync
 // round; a round that begins after a commit was applied covers it.
 type groupSync struct {
-	sync func() error // makes durable what is in the log
-	fail func(error)  // told about the first error
-	off  bool         // memory only: nothing to wait for
+	sync func() error      // makes durable what is in the log
+	fail func(error) error // told about the first error; returns what waiters get
+	off  bool              // memory only: nothing to wait for
 
 	started atomic.Uint64 // number of the newest round that has begun
 	done    atomic.Uint64 // number of the newest round that has ended
@@ -24,7 +24,7 @@ type groupSync struct {
 	exited chan struct{}
 }
 
-func newGroupSync(sync_ func() error, fail func(error), off bool) *groupSync {
+func newGroupSync(sync_ func() error, fail func(error) error, off bool) *groupSync {
 	g := &groupSync{sync: sync_, fail: fail, off: off, exited: make(chan struct{})}
 	g.wake, g.ended = sync.NewCond(&g.mu), sync.NewCond(&g.mu)
 	if off {
@@ -82,9 +82,8 @@ func (g *groupSync) run() {
 		err := g.sync()
 		g.mu.Lock()
 		if err != nil {
-			g.err = err
+			g.err = g.fail(err)
 			g.ended.Broadcast()
-			g.fail(err)
 			return
 		}
 		g.done.Store(n)

@@ -122,8 +122,7 @@ func (s *Store) write(f func(b *pebble.Batch) error) error {
 		return s.db.Apply(b, opts)
 	})
 	if err != nil {
-		s.stop(err)
-		return s.stopped.Load()
+		return s.stopWith(err)
 	}
 	return nil
 }

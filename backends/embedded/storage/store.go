@@ -113,7 +113,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("opening the data directory %s: %w", o.Dir, err)
 	}
-	s.sync = newGroupSync(func() error { return s.syncLog() }, func(err error) { s.stop(err) },
+	s.sync = newGroupSync(func() error { return s.syncLog() }, s.stopWith,
 		o.Ephemeral || o.UnsafeAckBeforeSync)
 	s.checkSpace()
 	s.loops.Add(1)
@@ -262,6 +262,12 @@ func (s *Store) stop(err error) {
 	if s.stopped.CompareAndSwap(nil, &StoppedError{Cause: err}) && !s.closed.Load() {
 		s.log.Error("embedded store: writing has stopped", "dir", s.opts.Dir, "err", err)
 	}
+}
+
+// stopWith is stop; it returns the error that stopped the store.
+func (s *Store) stopWith(err error) error {
+	s.stop(err)
+	return s.stopped.Load()
 }
 
 // writable reports why a write must be refused, or nil.

@@ -65,11 +65,17 @@ func (s *Store) Begin(o TxnOptions, l ...Latch) (*Txn, error) {
 	}
 	tx := &Txn{s: s, opts: o, latches: l, batch: newPebbleBatch(s.db), now: s.clock.seconds()}
 	tx.view = View{s: s, now: tx.now}
-	var ceiling int64
-	if tx.ts, ceiling = s.clock.next(1); ceiling != 0 {
+	tx.ts = tx.nextTime()
+	return tx, nil
+}
+
+// nextTime returns a new write time.
+func (tx *Txn) nextTime() int64 {
+	ts, ceiling := tx.s.clock.next(1)
+	if ceiling != 0 {
 		tx.batch.set(metaKey(metaClock), binary.BigEndian.AppendUint64(nil, uint64(ceiling)))
 	}
-	return tx, nil
+	return ts
 }
 
 // Timestamp returns the transaction's write time in microseconds since 1970: of
@@ -126,8 +132,7 @@ func (tx *Txn) Commit() (Ticket, error) {
 	s.newest.inflight.Add(-1)
 	tx.end()
 	if err != nil {
-		s.stop(err)
-		return Ticket{}, fmt.Errorf("committing: %w", s.stopped.Load())
+		return Ticket{}, fmt.Errorf("committing: %w", s.stopWith(err))
 	}
 	return Ticket{s.sync, n}, nil
 }

@@ -79,6 +79,10 @@ func (tx *Txn) rules(t *Table, timestamp *int64) (rules, error) {
 		r.ts = *timestamp
 	}
 	tx.writes++
+	if r.keep && tx.opts.Sequential && timestamp == nil && tx.writes > 1 {
+		// Where timestamps decide, order needs timestamps of its own.
+		r.ts = tx.nextTime()
+	}
 	// A single write with the store's own time is newer than all there is.
 	r.lww = r.keep || tx.writes > 1 && !tx.opts.Sequential
 	return r, nil
