@@ -1,0 +1,668 @@
+package engine
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqltype"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
+)
+
+// reading is one page of one SELECT.
+type reading struct {
+	env
+	p    *selectPlan
+	view *storage.View
+	out  rowsOut
+	acc  []accumulator
+
+	left      int64 // of LIMIT; negative: no limit
+	skip      int64 // of OFFSET
+	perLimit  int64 // PER PARTITION LIMIT; negative: none
+	perLeft   int64
+	page      int64 // rows that fit the page; negative: no paging
+	more      bool
+	last      place // where the last row of a full page was
+	from      *place
+	row       rowView
+	static    storage.Row
+	ticketAll bool
+	part      storage.Partition
+}
+
+// rowsOut collects the cells of a result; values are copied into chunks.
+type rowsOut struct {
+	cells [][]byte
+	chunk []byte
+	rows  int
+}
+
+func (o *rowsOut) add(v []byte) {
+	if v == nil {
+		o.cells = append(o.cells, nil)
+		return
+	}
+	if cap(o.chunk)-len(o.chunk) < len(v) {
+		o.chunk = make([]byte, 0, max(len(v), min(64<<10, max(512, 2*cap(o.chunk)))))
+	}
+	start := len(o.chunk)
+	o.chunk = append(o.chunk, v...)
+	o.cells = append(o.cells, o.chunk[start:len(o.chunk):len(o.chunk)])
+}
+
+// runSelect runs one page of a SELECT.
+func (e *Engine) runSelect(p *plan, v env, params *server.Params) (*server.Result, error) {
+	s := p.sel
+	q := &reading{env: v, p: s, left: -1, perLimit: -1, page: -1}
+	q.env.row = &q.row
+	q.row.t = s.tab
+	if err := q.limits(params); err != nil {
+		return nil, err
+	}
+	if len(params.PagingState) > 0 {
+		if err := q.resume(params.PagingState); err != nil {
+			return nil, err
+		}
+	}
+	if s.isAgg {
+		q.page = -1
+		q.acc = make([]accumulator, len(s.aggs))
+	}
+	res := &server.Result{Kind: server.Rows, Columns: s.cols, Cost: server.Cost{Rounds: 1, Statements: 1}}
+	if s.tab.virtual != nil {
+		res.Cost = server.Cost{}
+		if err := q.virtual(); err != nil {
+			return nil, err
+		}
+	} else if err := q.stored(e, params); err != nil {
+		return nil, err
+	}
+	if s.isAgg {
+		if err := q.finishAggregates(); err != nil {
+			return nil, err
+		}
+	}
+	res.Cells = q.out.cells
+	if s.sortIn {
+		q.sort(res)
+	}
+	if q.more {
+		res.PagingState = q.state()
+	}
+	return res, nil
+}
+
+// stored reads a stored table and waits until what was read is on disk.
+func (q *reading) stored(e *Engine, params *server.Params) error {
+	var ticket storage.Ticket
+	err := func() error {
+		s := q.p
+		switch {
+		case params.Pinned != nil:
+			q.view = params.Pinned.(*pinned).view()
+		case s.byKey && !q.manyReads():
+			q.view = e.store.Peek()
+		default:
+			q.view = e.store.Snapshot()
+		}
+		defer q.view.Close()
+		q.row.now = q.view.Now()
+		var err error
+		if s.byKey {
+			err = q.partitions()
+		} else {
+			err = q.scanAll()
+		}
+		if q.ticketAll || s.scan {
+			ticket = q.view.TicketAll()
+		} else if s.byKey && !q.part.Equal(storage.Partition{}) {
+			ticket = q.view.Ticket(q.part)
+		}
+		return err
+	}()
+	if err != nil {
+		return err
+	}
+	return ticket.Wait()
+}
+
+// manyReads tells whether a read by key needs more than one look at the store.
+func (q *reading) manyReads() bool {
+	s := q.p
+	if s.tab.store.HasStatics() && (s.needStatic || !s.pointRead) || s.index != nil {
+		return true
+	}
+	for _, x := range s.where.cols {
+		if x.isIn() {
+			return true
+		}
+	}
+	return s.where.tuples != nil
+}
+
+func (q *reading) limits(params *server.Params) error {
+	take := func(t *term, into *int64, name string) error {
+		if t == nil {
+			return nil
+		}
+		b, err := t.required(&q.env)
+		if err != nil {
+			return err
+		}
+		if len(b) != 4 {
+			if q.ycql {
+				return cqlerr.QLPlain(cqlerr.InvalidArguments, name+" value cannot be null.")
+			}
+			return cqlerr.Invalid("Invalid null value of %s", name)
+		}
+		*into = int64(int32(binary.BigEndian.Uint32(b)))
+		switch {
+		case q.ycql && *into < 0:
+			return cqlerr.QLPlain(cqlerr.InvalidArguments, name+" value cannot be negative.")
+		case !q.ycql && *into <= 0:
+			return cqlerr.Invalid("%s must be strictly positive", name)
+		}
+		return nil
+	}
+	limitName, perName := "LIMIT", "PER PARTITION LIMIT"
+	if err := take(q.p.limit, &q.left, limitName); err != nil {
+		return err
+	}
+	if err := take(q.p.perPartition, &q.perLimit, perName); err != nil {
+		return err
+	}
+	if err := take(q.p.offset, &q.skip, "OFFSET"); err != nil {
+		return err
+	}
+	if params.PageSize > 0 {
+		q.page = int64(params.PageSize)
+	}
+	if q.p.sortIn && q.page >= 0 {
+		if !q.ycql {
+			return cqlerr.Invalid("Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query")
+		}
+		q.page = -1
+	}
+	q.perLeft = q.perLimit
+	return nil
+}
+
+// partitions reads the partitions that the keys name.
+func (q *reading) partitions() error {
+	keys, err := q.partitionKeys()
+	if err != nil {
+		return err
+	}
+	slices, err := q.slices()
+	if err != nil {
+		return err
+	}
+	q.ticketAll = len(keys) > 1
+	for _, key := range keys {
+		if q.from != nil {
+			c := compareKeys(q.p.tab.def.PartitionKey, key, q.from.key)
+			if c < 0 || c == 0 && q.from.ck == nil {
+				continue
+			}
+			if c > 0 {
+				q.from, q.perLeft = nil, q.perLimit
+			}
+		} else {
+			q.perLeft = q.perLimit
+		}
+		more, err := q.partition(key, slices)
+		if err != nil || !more {
+			return err
+		}
+		q.from = nil
+	}
+	return nil
+}
+
+// partition reads one partition. It reports whether to go on.
+func (q *reading) partition(key [][]byte, ranges []storage.Slice) (bool, error) {
+	s, t := q.p, q.p.tab
+	part, err := t.store.PartitionOf(key)
+	if err != nil {
+		return false, keyError(q.ycql, err)
+	}
+	if s.where.token != nil {
+		r, empty, err := q.tokenRange()
+		if err != nil || empty || part.Token < r.First || part.Token > r.Last {
+			return true, err
+		}
+	}
+	q.part = part
+	q.row.key, q.row.st, q.row.reg, q.row.ck = key, nil, nil, nil
+	if t.store.HasStatics() && (s.needStatic || !s.pointRead) {
+		ok, err := q.view.GetStatic(t.store, part, s.want, &q.static)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			q.row.st = &q.static
+		}
+	}
+	if s.pointRead {
+		if q.from != nil || len(ranges) == 0 {
+			return true, nil
+		}
+		reg := &storage.Row{}
+		q.row.ck = ranges[0].Start.Values
+		ok, err := q.view.Get(t.store, part, q.row.ck, s.want, reg)
+		if err != nil || !ok {
+			return true, err
+		}
+		q.row.reg = reg
+		return q.emit()
+	}
+	return q.rows(part, ranges)
+}
+
+// rows reads slices of a partition.
+func (q *reading) rows(part storage.Partition, ranges []storage.Slice) (bool, error) {
+	s, t := q.p, q.p.tab
+	found := q.from != nil
+	for i := range ranges {
+		r := ranges[i]
+		if s.reverse {
+			r = ranges[len(ranges)-1-i]
+		}
+		if q.from != nil {
+			var empty bool
+			if r, empty = clip(t.def.ClusteringKey, r, q.from.ck, s.reverse); empty {
+				continue
+			}
+		}
+		it := q.view.Rows(t.store, part, r, s.reverse, s.want)
+		for it.Next() {
+			found = true
+			q.row.reg, q.row.ck = it.Row(), it.Row().Clustering
+			if s.distinct {
+				q.row.reg, q.row.ck = nil, nil
+			}
+			more, err := q.emit()
+			if err != nil || !more {
+				_ = it.Close()
+				return false, err
+			}
+			if s.distinct || q.perLimit >= 0 && q.perLeft <= 0 {
+				if err := it.Close(); err != nil {
+					return false, err
+				}
+				return true, nil
+			}
+		}
+		if err := it.Close(); err != nil {
+			return false, err
+		}
+	}
+	if !found && q.row.st != nil && q.staticAlone() {
+		q.row.reg, q.row.ck = nil, nil
+		return q.emit()
+	}
+	return true, nil
+}
+
+// staticAlone tells whether a partition that has only statics is shown as a row:
+// not where clustering or regular columns are restricted.
+func (q *reading) staticAlone() bool {
+	for _, x := range q.p.where.cols {
+		if x != nil && (x.col.Kind == catalog.Clustering || x.col.Kind == catalog.Regular) {
+			return false
+		}
+	}
+	return q.p.where.tuples == nil
+}
+
+// scanAll reads partitions in the order of tokens.
+func (q *reading) scanAll() error {
+	s, t := q.p, q.p.tab
+	r, empty, err := q.tokenRange()
+	if err != nil || empty {
+		return err
+	}
+	if q.from != nil {
+		part, err := t.store.PartitionOf(q.from.key)
+		if err != nil {
+			return badState(q.ycql)
+		}
+		r.After = &storage.Place{Partition: part, Clustering: q.from.ck, Done: q.from.ck == nil}
+	}
+	if s.index != nil {
+		return q.byIndex(r)
+	}
+	it := q.view.Scan(t.store, r, s.want)
+	defer it.Close()
+	var held *storage.Row // a static row that may have no rows behind it
+	var heldKey [][]byte
+	var current string
+	flush := func() (bool, error) {
+		if held == nil {
+			return true, nil
+		}
+		st := held
+		held = nil
+		if !q.staticAlone() && !s.distinct {
+			return true, nil
+		}
+		q.row.key, q.row.st, q.row.reg, q.row.ck = heldKey, st, nil, nil
+		return q.emit()
+	}
+	if q.from != nil && q.from.ck != nil && t.store.HasStatics() {
+		part := r.After.Partition
+		current = part.ID()
+		if ok, err := q.view.GetStatic(t.store, part, s.want, &q.static); err != nil {
+			return err
+		} else if ok {
+			q.row.st = &q.static
+		}
+	}
+	for it.Next() {
+		if id := it.Partition().ID(); id != current || it.Row().Static {
+			if more, err := flush(); err != nil || !more {
+				return err
+			}
+			if id != current && (q.from == nil || current != "") {
+				q.perLeft = q.perLimit
+			}
+			current = id
+			q.row.st = nil
+		}
+		if it.Row().Static {
+			held = copyRow(it.Row())
+			heldKey = cloneValues(it.PartitionKey())
+			q.row.st = held
+			continue
+		}
+		held = nil
+		q.row.key, q.row.reg, q.row.ck = it.PartitionKey(), it.Row(), it.Row().Clustering
+		if s.distinct {
+			q.row.reg, q.row.ck = nil, nil
+		}
+		more, err := q.emit()
+		if err != nil || !more {
+			return err
+		}
+		if s.distinct || q.perLimit >= 0 && q.perLeft <= 0 {
+			it.SkipPartition()
+		}
+	}
+	if err := it.Close(); err != nil {
+		return err
+	}
+	_, err = flush()
+	return err
+}
+
+// byIndex reads the rows that an index names.
+func (q *reading) byIndex(r storage.Range) error {
+	s, t := q.p, q.p.tab
+	ix := t.index(s.index.index)
+	value, err := s.where.cols[s.index.col.Index].eq.required(&q.env)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		return nullInCondition(q.ycql, s.index.col.Name)
+	}
+	var after *storage.Hit
+	if q.from != nil {
+		part, err := t.store.PartitionOf(q.from.key)
+		if err != nil {
+			return badState(q.ycql)
+		}
+		after = &storage.Hit{Partition: part, Clustering: q.from.ck}
+		if after.Clustering == nil {
+			after.Clustering = [][]byte{}
+		}
+	}
+	var inner error
+	err = q.view.Lookup(t.store, ix, [][]byte{value}, after, func(h storage.Hit) bool {
+		if h.Partition.Token < r.First || h.Partition.Token > r.Last {
+			return true
+		}
+		key, err := t.store.PartitionValues(h.Partition)
+		if err != nil {
+			inner = err
+			return false
+		}
+		reg := &storage.Row{}
+		ok, err := q.view.Get(t.store, h.Partition, h.Clustering, s.want, reg)
+		if err != nil || !ok {
+			inner = err
+			return err == nil
+		}
+		q.row.key, q.row.ck, q.row.reg, q.row.st = key, h.Clustering, reg, nil
+		if t.store.HasStatics() && s.needStatic {
+			if ok, err := q.view.GetStatic(t.store, h.Partition, s.want, &q.static); err != nil {
+				inner = err
+				return false
+			} else if ok {
+				q.row.st = &q.static
+			}
+		}
+		more, err := q.emit()
+		inner = err
+		return more && err == nil
+	})
+	if inner != nil {
+		return inner
+	}
+	return err
+}
+
+func copyRow(r *storage.Row) *storage.Row {
+	c := &storage.Row{Static: r.Static, Inserted: r.Inserted, Cells: slices.Clone(r.Cells), Elements: make([][]storage.Element, len(r.Elements))}
+	for i := range c.Cells {
+		c.Cells[i].Value = slices.Clone(c.Cells[i].Value)
+	}
+	for i := range r.Elements {
+		for _, e := range r.Elements[i] {
+			e.Key, e.Value = slices.Clone(e.Key), slices.Clone(e.Value)
+			c.Elements[i] = append(c.Elements[i], e)
+		}
+	}
+	return c
+}
+
+func cloneValues(v [][]byte) [][]byte {
+	c := make([][]byte, len(v))
+	for i := range v {
+		c[i] = append([]byte{}, v[i]...)
+	}
+	return c
+}
+
+// emit tests the row at hand and puts it into the result. It reports whether
+// more rows are wanted.
+func (q *reading) emit() (bool, error) {
+	s := q.p
+	for i := range s.rest {
+		ok, err := s.rest[i].matches(&q.env)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+	}
+	if s.where.tuples != nil && s.scan {
+		ok, err := q.tupleMatches()
+		if err != nil || !ok {
+			return err == nil, err
+		}
+	}
+	if s.ifCond != nil {
+		ok, err := s.ifCond.holds(&q.env)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+	}
+	if q.left == 0 {
+		return false, nil
+	}
+	if q.skip > 0 {
+		q.skip--
+		return true, nil
+	}
+	if q.perLimit >= 0 {
+		if q.perLeft <= 0 {
+			return true, nil
+		}
+	}
+	if q.perLimit >= 0 {
+		q.perLeft--
+	}
+	if s.isAgg {
+		return true, q.accumulate()
+	}
+	q.out.rows++
+	if s.proj != nil {
+		if q.out.cells == nil {
+			q.out.cells = make([][]byte, 0, len(s.proj))
+		}
+		for _, c := range s.proj {
+			q.out.add(q.row.value(c))
+		}
+	} else {
+		for i := range s.sel {
+			x, err := s.sel[i].eval(&q.env)
+			if err != nil {
+				return false, err
+			}
+			q.out.add(x.Data)
+		}
+	}
+	if q.left > 0 {
+		if q.left--; q.left == 0 {
+			return false, nil
+		}
+	}
+	// A full page has a successor, even if that turns out to be empty: both servers
+	// answer so, and clients rely on it (a nil state would start them anew).
+	if q.page > 0 && int64(q.out.rows) >= q.page {
+		q.more = true
+		q.last = place{key: cloneValues(q.row.key)}
+		if q.row.ck != nil && !s.distinct && len(s.tab.def.ClusteringKey) > 0 {
+			q.last.ck = cloneValues(q.row.ck)
+		}
+		return false, nil
+	}
+	return true, nil
+}
+
+// tokenRange evaluates token() and partition_hash() relations.
+func (q *reading) tokenRange() (r storage.Range, empty bool, err error) {
+	r = storage.Range{First: math.MinInt64, Last: math.MaxInt64}
+	w := q.p.where.token
+	if w == nil {
+		return r, false, nil
+	}
+	value := func(t *term) (int64, bool, error) {
+		b, err := t.required(&q.env)
+		if err != nil || b == nil {
+			if err == nil {
+				err = nullInCondition(q.ycql, "token")
+			}
+			return 0, false, err
+		}
+		return wholeNumber(b), true, nil
+	}
+	bounds := func(n int64, lo bool) int64 { // a token for a hash
+		if !w.hash {
+			return n
+		}
+		switch {
+		case n < 0:
+			n, lo = 0, true
+		case n > math.MaxUint16:
+			return math.MaxInt64
+		}
+		first := cqltype.YBToken(uint16(n))
+		if lo {
+			return first
+		}
+		return first | 1<<48 - 1
+	}
+	if w.eq != nil {
+		n, _, err := value(w.eq)
+		if err != nil {
+			return r, false, err
+		}
+		return storage.Range{First: bounds(n, true), Last: bounds(n, false)}, w.hash && (n < 0 || n > math.MaxUint16), nil
+	}
+	if w.lo != nil {
+		n, _, err := value(&w.lo.t)
+		if err != nil {
+			return r, false, err
+		}
+		if !w.lo.inclusive {
+			if n == math.MaxInt64 || w.hash && n >= math.MaxUint16 {
+				return r, true, nil
+			}
+			n++
+		}
+		if w.hash && n > math.MaxUint16 {
+			return r, true, nil
+		}
+		r.First = bounds(n, true)
+	}
+	if w.hi != nil {
+		n, _, err := value(&w.hi.t)
+		if err != nil {
+			return r, false, err
+		}
+		// In Cassandra the least token as an upper bound means the end of the ring.
+		if !w.hash && !q.ycql && n == math.MinInt64 {
+			return r, false, nil
+		}
+		if !w.hi.inclusive {
+			if n == math.MinInt64 || w.hash && n <= 0 {
+				return r, true, nil
+			}
+			n--
+		}
+		if w.hash && n < 0 {
+			return r, true, nil
+		}
+		r.Last = bounds(n, false)
+	}
+	return r, r.First > r.Last, nil
+}
+
+// virtual reads a table of the system keyspaces.
+func (q *reading) virtual() error {
+	for i, vals := range q.p.tab.virtual(q.e) {
+		if q.from != nil {
+			// A place in a virtual table is a row number.
+			if i <= int(binary.BigEndian.Uint32(q.from.key[0])) {
+				continue
+			}
+		}
+		q.row.vals = vals
+		q.row.key = [][]byte{integer(int32(i))}
+		if ok, err := q.keysMatch(); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		more, err := q.emit()
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// keysMatch tests all relations, also those that would be keys.
+func (q *reading) keysMatch() (bool, error) {
+	for i := range q.p.where.filters {
+		ok, err := q.p.where.filters[i].matches(&q.env)
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}

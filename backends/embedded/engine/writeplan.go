@@ -1,0 +1,684 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqltype"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/wire"
+)
+
+type writeKind uint8
+
+const (
+	writeInsert writeKind = iota
+	writeUpdate
+	writeDelete
+)
+
+// effect is what one assignment or delete target does to its column.
+type effect uint8
+
+const (
+	effSet     effect = iota // plain column = value; null deletes
+	effReplace               // whole collection or UDT
+	effAppend                // l = l + v
+	effPrepend               // l = v + l
+	effAdd                   // m = m + v, s = s + v
+	effRemove                // m = m - v, s = s - v
+	effWithout               // l = l - v: reads the list
+	effElement               // m[k] = v; l[i] = v reads the list
+	effDrop                  // DELETE m[k], s[k], l[i]
+	effField                 // u.f = v
+	effClear                 // DELETE c
+)
+
+// assign is one effect. It is immutable.
+type assign struct {
+	col   *catalog.Column
+	eff   effect
+	key   term
+	val   term
+	field int
+}
+
+// writePlan is an INSERT, UPDATE or DELETE made ready. It is immutable.
+type writePlan struct {
+	tab   *table
+	kind  writeKind
+	where *restrictions // key values; those of an INSERT as equalities
+	// ck says how many clustering columns are given by = or IN; all of them,
+	// none for statics or a whole partition, or some for a range.
+	ck        int
+	ranged    bool // DELETE of a range of rows, or of a whole partition
+	statics   bool // it writes static columns
+	regulars  bool // it writes regular columns or makes a row
+	staticRow bool // it names no row: statics only
+	manyKeys  bool // IN on some key column
+
+	assigns   []assign
+	ttl       *term
+	timestamp *term
+	cond      *condition
+	condCols  []*catalog.Column // columns tested, regulars first
+	existence bool              // IF EXISTS or IF NOT EXISTS
+
+	elseError, returnsStatus bool
+
+	reads    bool            // some effect looks at the stored row
+	ycqlRead bool            // YugabyteDB would read the row for it (the round counter's matter)
+	want     storage.Columns // what conditions and effects look at
+	at       parse.Span      // the word that YCQL's errors point at
+	src      cqlerr.Source
+	casCols  []wire.Column // columns of a refusal of this statement alone
+	showCols []*catalog.Column
+}
+
+func (b *binder) planInsert(st *parse.Insert) (*writePlan, error) {
+	if st.JSON != nil {
+		return nil, b.src.Refuse("INSERT JSON", st.Span)
+	}
+	p := &writePlan{tab: b.tab, kind: writeInsert, at: st.Into, src: b.src}
+	if len(st.Columns) != len(st.Values) {
+		if b.ycql {
+			code, at := cqlerr.TooFewArguments, st.Columns[len(st.Columns)-1].Span
+			if len(st.Columns) < len(st.Values) {
+				code, at = cqlerr.TooManyArguments, st.Values[len(st.Values)-1].Span
+			}
+			return nil, b.src.QL(code, at, "")
+		}
+		return nil, cqlerr.Invalid("Unmatched column names/values")
+	}
+	p.where = &restrictions{cols: make([]*restriction, len(b.table.Columns))}
+	seen := map[string]bool{}
+	for i, ce := range st.Columns {
+		c, err := b.column(ce)
+		if err != nil {
+			return nil, err
+		}
+		if seen[c.Name] {
+			if b.ycql {
+				return nil, b.src.QL(cqlerr.DuplicateColumn, ce.Span, "")
+			}
+			return nil, cqlerr.Invalid("The column names contains duplicates")
+		}
+		seen[c.Name] = true
+		if err := b.insertValue(p, c, st.Values[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.insertKey(p, st); err != nil {
+		return nil, err
+	}
+	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (b *binder) insertValue(p *writePlan, c *catalog.Column, e *parse.Expr) error {
+	if c.Position >= 0 && e.Kind == parse.KindNull && b.ycql {
+		return b.src.QL(cqlerr.NullKeyArg, e.Span, "")
+	}
+	x, err := b.term(e, columnSpec(c))
+	if err != nil {
+		return err
+	}
+	if !x.typ.SameValues(c.Type) && !assignable(x.typ, c.Type) {
+		return b.mismatch(e, cqlerr.Invalid("Type error: cannot assign result of function to %s (type %s)", c.Name, c.Type))
+	}
+	if c.Position >= 0 {
+		p.where.cols[c.Index] = &restriction{col: c, eq: &x}
+		return nil
+	}
+	eff := effSet
+	if c.Type.IsMultiCell() {
+		eff = effReplace
+	}
+	p.assigns = append(p.assigns, assign{col: c, eff: eff, val: x})
+	return nil
+}
+
+// insertKey checks that the key is given, as far as it must.
+func (b *binder) insertKey(p *writePlan, st *parse.Insert) error {
+	missing := func(cols []*catalog.Column) []*catalog.Column {
+		return slices.DeleteFunc(slices.Clone(cols), func(c *catalog.Column) bool { return p.where.cols[c.Index] != nil })
+	}
+	if m := missing(b.table.PartitionKey); len(m) > 0 {
+		if b.ycql {
+			return b.src.QL(cqlerr.MissingKeyArg, st.Into, "")
+		}
+		return cqlerr.Invalid("Some partition key parts are missing: %s", columnNames(m))
+	}
+	staticOnly := len(p.assigns) > 0
+	for i := range p.assigns {
+		staticOnly = staticOnly && p.assigns[i].col.Kind == catalog.Static
+	}
+	m := missing(b.table.ClusteringKey)
+	switch {
+	case len(m) == 0:
+		p.ck = len(b.table.ClusteringKey)
+		p.regulars = true
+	case len(m) == len(b.table.ClusteringKey) && staticOnly:
+		p.staticRow = true
+	case b.ycql:
+		return b.src.QL(cqlerr.MissingKeyArg, st.Into, "")
+	default:
+		return cqlerr.Invalid("Some clustering keys are missing: %s", columnNames(m))
+	}
+	return nil
+}
+
+func (b *binder) planUpdate(st *parse.Update) (*writePlan, error) {
+	p := &writePlan{tab: b.tab, kind: writeUpdate, at: st.Word, src: b.src}
+	// Markers must be met in the order of the text: it does not matter here, for
+	// they carry their numbers.
+	for i := range st.Set {
+		if err := b.assignment(p, &st.Set[i]); err != nil {
+			return nil, err
+		}
+	}
+	if b.ycql && len(st.Where) == 0 {
+		return nil, b.src.QL(cqlerr.InvalidCQL, st.Word, "Missing partition key")
+	}
+	var err error
+	if p.where, err = b.where(st.Where, true); err != nil {
+		return nil, err
+	}
+	if err := b.writeKey(p, "UPDATE", st.Word); err != nil {
+		return nil, err
+	}
+	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (b *binder) planDelete(st *parse.Delete) (*writePlan, error) {
+	p := &writePlan{tab: b.tab, kind: writeDelete, at: st.Word, src: b.src}
+	if st.Using.TTL != nil {
+		return nil, b.src.QL(cqlerr.InvalidCQL, st.Using.Span, "DELETE statement cannot have TTL")
+	}
+	for _, e := range st.Targets {
+		if err := b.deleteTarget(p, e); err != nil {
+			return nil, err
+		}
+	}
+	if b.ycql && len(st.Where) == 0 {
+		return nil, b.src.QL(cqlerr.InvalidCQL, st.Word, "Missing partition key")
+	}
+	var err error
+	if p.where, err = b.where(st.Where, true); err != nil {
+		return nil, err
+	}
+	if err := b.writeKey(p, "DELETE", st.Word); err != nil {
+		return nil, err
+	}
+	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// writeKey checks the WHERE of an UPDATE or DELETE.
+func (b *binder) writeKey(p *writePlan, what string, at parse.Span) error {
+	t, r := b.table, p.where
+	for _, x := range r.cols {
+		if x != nil && x.col.Position < 0 {
+			return cqlerr.Invalid("Non PRIMARY KEY columns found in where clause: %s ", x.col.Name)
+		}
+	}
+	var missing []*catalog.Column
+	for _, c := range t.PartitionKey {
+		x := r.cols[c.Index]
+		switch {
+		case x == nil:
+			missing = append(missing, c)
+		case !x.exact():
+			return cqlerr.Invalid("Only EQ and IN relation are supported on the partition key (unless you use the token() function) for %s statements", what)
+		case x.isIn():
+			p.manyKeys = true
+		}
+	}
+	if len(missing) > 0 {
+		if b.ycql {
+			return b.src.QL(cqlerr.InvalidCQL, at, "Missing condition on key columns in WHERE clause")
+		}
+		return cqlerr.Invalid("Some partition key parts are missing: %s", columnNames(missing))
+	}
+	for p.ck < len(t.ClusteringKey) && r.cols[t.ClusteringKey[p.ck].Index].exact() {
+		p.manyKeys = p.manyKeys || r.cols[t.ClusteringKey[p.ck].Index].isIn()
+		p.ck++
+	}
+	if r.tuples != nil {
+		return b.writeTuples(p, what)
+	}
+	statics, regulars := 0, 0
+	for i := range p.assigns {
+		if p.assigns[i].col.Kind == catalog.Static {
+			statics++
+		} else {
+			regulars++
+		}
+	}
+	more := false // relations behind the run of equalities
+	for i, c := range t.ClusteringKey[p.ck:] {
+		x := r.cols[c.Index]
+		if x == nil {
+			continue
+		}
+		more = true
+		if i > 0 && !(b.ycql && r.cols[t.ClusteringKey[p.ck+i-1].Index] != nil) {
+			if b.ycql {
+				return b.src.QL(cqlerr.InvalidCQL, at, "Missing condition on key columns in WHERE clause")
+			}
+			return cqlerr.Invalid("PRIMARY KEY column \"%s\" cannot be restricted as preceding column \"%s\" is not restricted", c.Name, t.ClusteringKey[p.ck+i-1].Name)
+		}
+		if i > 0 {
+			return b.src.Refuse("a relation behind a range", at)
+		}
+	}
+	full := p.ck == len(t.ClusteringKey)
+	switch {
+	case full:
+		p.regulars = regulars > 0 || p.kind == writeDelete && len(p.assigns) == 0
+		if !b.ycql && p.kind != writeInsert && regulars == 0 && statics > 0 && len(t.ClusteringKey) > 0 {
+			return cqlerr.Invalid("Invalid restrictions on clustering columns since the %s statement modifies only static columns", what)
+		}
+	case statics > 0 && regulars == 0 && p.ck == 0 && !more:
+		p.staticRow = true
+	case p.kind == writeDelete && len(p.assigns) == 0:
+		p.ranged = true
+	case b.ycql:
+		return b.src.QL(cqlerr.InvalidCQL, at, "Missing condition on key columns in WHERE clause")
+	case p.kind == writeDelete && more:
+		return cqlerr.Invalid("Range deletions are not supported for specific columns")
+	case more:
+		return cqlerr.Invalid("Slice restrictions are not supported on the clustering columns in %s statements", what)
+	default:
+		return cqlerr.Invalid("Some clustering keys are missing: %s", columnNames(t.ClusteringKey[p.ck:]))
+	}
+	return nil
+}
+
+// writeTuples takes multi-column relations of a DELETE as a range.
+func (b *binder) writeTuples(p *writePlan, what string) error {
+	x := p.where.tuples
+	if x.first != p.ck {
+		return b.src.Refuse("a multi-column relation that does not follow the restricted columns", x.at)
+	}
+	if p.kind != writeDelete || len(p.assigns) > 0 {
+		if x.lo == nil && x.hi == nil {
+			return b.src.Refuse("a multi-column relation in "+what, x.at)
+		}
+		return cqlerr.Invalid("Slice restrictions are not supported on the clustering columns in %s statements", what)
+	}
+	p.ranged = true
+	return nil
+}
+
+// finishWrite compiles conditions and USING, and works out what must be read.
+func (b *binder) finishWrite(p *writePlan, tail *parse.Tail, using *parse.Using) error {
+	for i := range p.assigns {
+		if p.assigns[i].col.Kind == catalog.Static {
+			p.statics = true
+		} else {
+			p.regulars = true
+		}
+	}
+	p.elseError, p.returnsStatus = tail.ElseError, tail.ReturnsStatus
+	read := make([]bool, len(b.table.Columns))
+	if tail.If != nil {
+		saved := b.used
+		b.columns, b.used = true, nil
+		var err error
+		p.cond, err = b.condition(tail.If)
+		b.columns, b.used = false, saved
+		if err != nil {
+			return err
+		}
+		if err := b.checkIf(p, tail); err != nil {
+			return err
+		}
+		p.cond.walk(func(c *condition) {
+			switch c.kind {
+			case parse.KindExists, parse.KindNotExists:
+				p.existence = true
+			case parse.KindCompare:
+				read[c.f.col.Index] = true
+				if !slices.Contains(p.condCols, c.f.col) {
+					p.condCols = append(p.condCols, c.f.col)
+				}
+			}
+		})
+		slices.SortStableFunc(p.condCols, func(x, y *catalog.Column) int { return int(y.Kind) - int(x.Kind) })
+	}
+	for i := range p.assigns {
+		a := &p.assigns[i]
+		switch {
+		case a.eff == effWithout, (a.eff == effElement || a.eff == effDrop) && a.col.Type.Kind == cqltype.List:
+			p.reads, read[a.col.Index] = true, true
+		case a.eff == effSet && a.val.kind == termArith:
+			p.reads = true
+			a.val.walkColumns(func(i int) { read[i] = true })
+		}
+		switch a.eff {
+		case effAppend, effPrepend, effAdd, effRemove:
+			p.ycqlRead = true // ycql-statics.md 8
+		}
+	}
+	p.ycqlRead = p.ycqlRead || p.reads || p.cond != nil || p.returnsStatus
+	if err := b.using(p, using); err != nil {
+		return err
+	}
+	p.wantColumns(read)
+	p.refusalColumns()
+	return nil
+}
+
+// walkColumns calls f for the columns that a term refers to.
+func (t *term) walkColumns(f func(index int)) {
+	if t.kind == termColumn {
+		f(t.index)
+	}
+	for i := range t.args {
+		t.args[i].walkColumns(f)
+	}
+}
+
+// wantColumns: a refusal of IF [NOT] EXISTS, and RETURNS STATUS, show all.
+func (p *writePlan) wantColumns(read []bool) {
+	if p.existence || p.returnsStatus {
+		return // nil: all
+	}
+	p.want = make(storage.Columns, len(read)-p.tab.keys)
+	copy(p.want, read[p.tab.keys:])
+}
+
+func (b *binder) checkIf(p *writePlan, tail *parse.Tail) error {
+	if b.ycql {
+		if p.ranged {
+			return b.src.QL(cqlerr.InvalidCQL, tail.If.Span, "DELETE statement must specify the entire primary key to use an IF clause")
+		}
+		return nil
+	}
+	switch {
+	case p.manyKeys:
+		return cqlerr.Invalid("IN on the %s key columns is not supported with conditional %s", "clustering", map[writeKind]string{writeUpdate: "updates", writeDelete: "deletions"}[p.kind])
+	case p.ranged:
+		if p.where.tuples == nil && p.ck < len(p.tab.def.ClusteringKey) {
+			return cqlerr.Invalid("DELETE statements must restrict all PRIMARY KEY columns with equality relations in order to delete non static columns")
+		}
+		return cqlerr.Invalid("DELETE statements must restrict all PRIMARY KEY columns with equality relations in order to use IF condition")
+	}
+	return nil
+}
+
+// using compiles USING TTL and TIMESTAMP.
+func (b *binder) using(p *writePlan, u *parse.Using) error {
+	if u.TTL != nil {
+		if b.ycql && len(b.table.Indexes) > 0 {
+			return b.src.QL(cqlerr.FeatureUnsupport, p.at, "")
+		}
+		t, err := b.rightHand(u.TTL, spec{"[ttl]", tInt})
+		if err != nil {
+			return err
+		}
+		p.ttl = &t
+	}
+	if u.Timestamp == nil {
+		return nil
+	}
+	t, err := b.rightHand(u.Timestamp, spec{"[timestamp]", tBigint})
+	if err != nil {
+		return err
+	}
+	if p.cond != nil && !b.ycql {
+		return cqlerr.Invalid("Cannot provide custom timestamp for conditional updates")
+	}
+	if b.ycql {
+		for i := range p.assigns {
+			if e := p.assigns[i].eff; p.assigns[i].col.Type.IsCollection() && e != effReplace && e != effClear {
+				return b.src.QL(cqlerr.InvalidArguments, u.Span, "UPDATE statement with collection and USING TIMESTAMP is not supported")
+			}
+		}
+	}
+	p.timestamp = &t
+	return nil
+}
+
+// assignment compiles one item of SET.
+func (b *binder) assignment(p *writePlan, a *parse.Assignment) error {
+	base := a.Target
+	for base.Kind == parse.KindElement || base.Kind == parse.KindField {
+		base = base.Args[0]
+	}
+	c, err := b.column(base)
+	if err != nil {
+		return err
+	}
+	if c.Position >= 0 {
+		if b.ycql {
+			return b.src.QL(cqlerr.InvalidArguments, a.Target.Span, "")
+		}
+		return cqlerr.Invalid("PRIMARY KEY part %s found in SET part", c.Name)
+	}
+	whole := a.Target.Kind == parse.KindColumn
+	for i := range p.assigns {
+		o := &p.assigns[i]
+		if o.col != c {
+			continue
+		}
+		element := o.eff == effElement
+		if b.ycql && (whole || !element) {
+			return b.src.QL(cqlerr.InvalidArguments, a.Span, "Multiple incompatible setting of column %s.", c.Name)
+		}
+		if !b.ycql && (whole && !c.Type.IsMultiCell() || !whole && o.eff == effReplace || whole && o.eff == effReplace) {
+			return cqlerr.Invalid("Multiple incompatible setting of column %s", c.Name)
+		}
+	}
+	if !whole {
+		return b.partAssignment(p, a, c)
+	}
+	if a.Op != 0 {
+		return b.collectionOp(p, c, a.Value, a.Op, false, a.Span)
+	}
+	if v := a.Value; v.Kind == parse.KindBinary && refersTo(v, c.Name) {
+		left, right := v.Args[0], v.Args[1]
+		switch {
+		case c.Type.IsInteger() && b.ycql:
+			was := b.columns
+			b.columns = true
+			x, err := b.arith(v, columnSpec(c))
+			b.columns = was
+			if err != nil {
+				return err
+			}
+			p.assigns = append(p.assigns, assign{col: c, eff: effSet, val: x})
+			return nil
+		case left.Kind == parse.KindColumn && left.Text == c.Name:
+			return b.collectionOp(p, c, right, v.Text[0], false, a.Span)
+		case right.Kind == parse.KindColumn && right.Text == c.Name && v.Text == "+":
+			return b.collectionOp(p, c, left, '+', true, a.Span)
+		}
+		if b.ycql {
+			return b.src.QL(cqlerr.InvalidCQL, a.Span, "Invalid column reference in SET clause")
+		}
+		return cqlerr.Syntax("Only expressions of the form X = X +<value> are supported.")
+	}
+	x, err := b.term(a.Value, columnSpec(c))
+	if err != nil {
+		return err
+	}
+	eff := effSet
+	if c.Type.IsMultiCell() {
+		eff = effReplace
+	}
+	p.assigns = append(p.assigns, assign{col: c, eff: eff, val: x})
+	return nil
+}
+
+func refersTo(e *parse.Expr, name string) bool {
+	if e.Kind == parse.KindColumn {
+		return e.Text == name
+	}
+	return slices.ContainsFunc(e.Args, func(a *parse.Expr) bool { return refersTo(a, name) })
+}
+
+// partAssignment is m[k] = v, l[i] = v and u.f = v.
+func (b *binder) partAssignment(p *writePlan, a *parse.Assignment, c *catalog.Column) error {
+	if a.Op != 0 {
+		return b.src.Refuse("+= on an element", a.Span)
+	}
+	if a.Target.Kind == parse.KindField {
+		return b.fieldAssignment(p, a, c)
+	}
+	if !c.Type.IsCollection() || !c.Type.IsMultiCell() {
+		if b.ycql {
+			return b.src.QL(cqlerr.InvalidArguments, a.Target.Span, "Columns with elementary types cannot take arguments")
+		}
+		if c.Type.IsCollection() {
+			return cqlerr.Invalid("Invalid operation (%s) for frozen collection column %s", b.text2(a), c.Name)
+		}
+		return cqlerr.Invalid("Invalid operation (%s) for non collection column %s", b.text2(a), c.Name)
+	}
+	if c.Type.Kind == cqltype.Set {
+		if b.ycql {
+			return b.src.QL(cqlerr.InvalidArguments, a.Target.Span, "Set columns cannot take arguments")
+		}
+		return cqlerr.Invalid("Invalid operation (%s) for set column %s", b.text2(a), c.Name)
+	}
+	if a.Target.Args[0].Kind != parse.KindColumn {
+		return b.src.Refuse("this assignment", a.Span)
+	}
+	ks, vs, err := b.elementSpec(a.Target, c.Type, c.Name)
+	if err != nil {
+		return err
+	}
+	k, err := b.term(a.Target.Args[1], ks)
+	if err != nil {
+		return err
+	}
+	v, err := b.term(a.Value, vs)
+	if err != nil {
+		return err
+	}
+	p.assigns = append(p.assigns, assign{col: c, eff: effElement, key: k, val: v})
+	return nil
+}
+
+func (b *binder) text2(a *parse.Assignment) string {
+	return strings.TrimSpace(b.src.Text[a.Span.Start:a.Span.End])
+}
+
+func (b *binder) fieldAssignment(p *writePlan, a *parse.Assignment, c *catalog.Column) error {
+	if c.Type.Kind != cqltype.UDT {
+		return cqlerr.Invalid("Invalid operation (%s) for non-UDT column %s", b.text2(a), c.Name)
+	}
+	if c.Type.Frozen {
+		return cqlerr.Invalid("Invalid operation (%s) for frozen UDT column %s", b.text2(a), c.Name)
+	}
+	i := slices.Index(c.Type.Fields, a.Target.Text)
+	if i < 0 {
+		return cqlerr.Invalid("UDT column %s does not have a field named %s", c.Name, a.Target.Text)
+	}
+	v, err := b.term(a.Value, spec{c.Name + "." + a.Target.Text, c.Type.Elems[i]})
+	if err != nil {
+		return err
+	}
+	p.assigns = append(p.assigns, assign{col: c, eff: effField, field: i, val: v})
+	return nil
+}
+
+// collectionOp is c = c + v, c = v + c and c = c - v.
+func (b *binder) collectionOp(p *writePlan, c *catalog.Column, value *parse.Expr, op byte, front bool, at parse.Span) error {
+	text := strings.TrimSpace(b.src.Text[at.Start:at.End])
+	if !c.Type.IsMultiCell() || !c.Type.IsCollection() {
+		switch {
+		case b.ycql:
+			return b.src.QL(cqlerr.DatatypeMismatch, at, "")
+		case c.Type.IsCollection():
+			return cqlerr.Invalid("Invalid operation (%s) for frozen collection column %s", text, c.Name)
+		case c.Type.IsNumeric() || c.Type.Kind == cqltype.Text || c.Type.Kind == cqltype.ASCII:
+			return b.src.Refuse("adding to a column", at)
+		}
+		return cqlerr.Invalid("Invalid operation (%s) for non counter column %s", text, c.Name)
+	}
+	typ, eff := c.Type, effAdd
+	switch {
+	case c.Type.Kind == cqltype.List && op == '-':
+		eff = effWithout
+	case c.Type.Kind == cqltype.List && front:
+		eff = effPrepend
+	case c.Type.Kind == cqltype.List:
+		eff = effAppend
+	case op == '-':
+		eff = effRemove
+		if c.Type.Kind == cqltype.Map {
+			typ = cqltype.SetOf(c.Type.Elems[0], false)
+		}
+	case front && !b.ycql:
+		return cqlerr.Invalid("Invalid operation (%s) for %s column %s: prepend is only supported for lists", text, map[cqltype.Kind]string{cqltype.Set: "set", cqltype.Map: "map"}[c.Type.Kind], c.Name)
+	}
+	v, err := b.term(value, spec{c.Name, typ})
+	if err != nil {
+		return err
+	}
+	p.assigns = append(p.assigns, assign{col: c, eff: eff, val: v})
+	return nil
+}
+
+func (b *binder) deleteTarget(p *writePlan, e *parse.Expr) error {
+	base := e
+	for base.Kind != parse.KindColumn {
+		base = base.Args[0]
+	}
+	c, err := b.column(base)
+	if err != nil {
+		return err
+	}
+	if c.Position >= 0 {
+		if b.ycql {
+			return b.src.QL(cqlerr.InvalidArguments, e.Span, "Delete target cannot be part of primary key")
+		}
+		return cqlerr.Invalid("Invalid identifier %s for deletion (should not be a PRIMARY KEY part)", c.Name)
+	}
+	a := assign{col: c, eff: effClear}
+	switch e.Kind {
+	case parse.KindColumn:
+		if !c.Type.IsMultiCell() {
+			a.eff = effSet
+			a.val = term{kind: termConst, typ: c.Type}
+		}
+	case parse.KindElement:
+		if !c.Type.IsCollection() || !c.Type.IsMultiCell() || e.Args[0].Kind != parse.KindColumn {
+			if b.ycql {
+				return b.src.QL(cqlerr.InvalidCQL, e.Span, "Deleting expression is not allowed in CQL")
+			}
+			return cqlerr.Invalid("Invalid deletion operation for non collection column %s", c.Name)
+		}
+		ks, _, err := b.elementSpec(e, c.Type, c.Name)
+		if err != nil {
+			return err
+		}
+		a.eff = effDrop
+		if a.key, err = b.term(e.Args[1], ks); err != nil {
+			return err
+		}
+	case parse.KindField:
+		if c.Type.Kind != cqltype.UDT || c.Type.Frozen {
+			return cqlerr.Invalid("Invalid deletion operation for non-UDT column %s", c.Name)
+		}
+		i := slices.Index(c.Type.Fields, e.Text)
+		if i < 0 {
+			return cqlerr.Invalid("UDT column %s does not have a field named %s", c.Name, e.Text)
+		}
+		a.eff, a.field, a.val = effField, i, term{kind: termConst, typ: c.Type.Elems[i]}
+	}
+	p.assigns = append(p.assigns, a)
+	return nil
+}
