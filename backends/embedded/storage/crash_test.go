@@ -205,6 +205,32 @@ func (c *crashRound) check(s *Store, told [crashWriters]int64) error {
 	return nil
 }
 
+// accounts makes the accounts, if they are not there yet. They must be there
+// whatever happens, in the negative control too.
+func (c *crashRound) accounts() error {
+	var row Row
+	if ok, err := c.s.Peek().Get(c.tab, c.partition(crashAccount), [][]byte{i32(0)}, nil, &row); ok || err != nil {
+		return err
+	}
+	tx, err := c.s.Begin(TxnOptions{Sequential: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	for a := range crashAccounts {
+		if err := tx.Apply(&Write{
+			Table: c.tab, Partition: c.partition(crashAccount + a), Clustering: [][]byte{i32(0)}, Insert: true,
+			Ops: []Op{{Column: 0, Value: i32(crashStart)}},
+		}); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Commit(); err != nil {
+		return err
+	}
+	return c.s.syncLog()
+}
+
 // run does one round and returns what was wrong after the crash.
 func (c *crashRound) run(fs *vfs.MemFS, unsafe bool, kept int, life time.Duration) error {
 	open := func(fs vfs.FS) (*Store, error) {
@@ -214,23 +240,7 @@ func (c *crashRound) run(fs *vfs.MemFS, unsafe bool, kept int, life time.Duratio
 	if c.s, err = open(fs); err != nil {
 		c.t.Fatal(err)
 	}
-	tx, err := c.s.Begin(TxnOptions{Sequential: true})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for a := range crashAccounts {
-		if err := tx.Apply(&Write{
-			Table: c.tab, Partition: c.partition(crashAccount + a), Clustering: [][]byte{i32(0)}, Insert: true,
-			Ops: []Op{{Column: 0, Value: i32(crashStart)}},
-		}); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-	if _, err := tx.Commit(); err != nil {
-		c.t.Fatal(err)
-	}
-	// The start must be there whatever happens, in the negative control too.
-	if err := c.s.syncLog(); err != nil {
+	if err := c.accounts(); err != nil {
 		c.t.Fatal(err)
 	}
 	var wg sync.WaitGroup
