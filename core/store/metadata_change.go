@@ -108,16 +108,26 @@ func (n namesAfterIDs) removeID(ctx context.Context, id [16]byte, name string) {
 }
 
 func (n namesAfterIDs) rename(ctx context.Context, id [16]byte, request *p.InternalRenameNamespaceRequest) error {
-	err := n.ex.Write(ctx, &plan.Write{
-		Name: "RenameNamespaceID", Scope: plan.Atomic,
-		Mutations: []plan.Mutation{pointNamespaceID(id, request.Name)},
-	})
-	if err != nil {
+	if err := n.point(ctx, id, request.Name); err != nil {
 		return contested(err, func(*plan.Conflict) error {
 			return serviceerror.NewNamespaceNotFound(request.PreviousName)
 		})
 	}
-	return contested(n.ex.Write(ctx, renameNamespace(id, request)), nil)
+	err := n.ex.Write(ctx, renameNamespace(id, request))
+	if refusedBy(err) != nil {
+		// Until the id has its old name again the namespace is not found by it.
+		// If this fails, too, only another rename helps; the caller has an error
+		// to report already.
+		_ = n.point(ctx, id, request.PreviousName)
+	}
+	return contested(err, nil)
+}
+
+func (n namesAfterIDs) point(ctx context.Context, id [16]byte, name string) error {
+	return n.ex.Write(ctx, &plan.Write{
+		Name: "RenameNamespaceID", Scope: plan.Atomic,
+		Mutations: []plan.Mutation{pointNamespaceID(id, name)},
+	})
 }
 
 func insertNamespaceID(id [16]byte, name string) plan.Mutation {

@@ -109,9 +109,10 @@ func (k *taskKind) reads() []*plan.Read {
 // and their user data. It is safe for concurrent use.
 type TaskStore struct {
 	userDataStore
-	ex   exec.Executor
-	name string
-	kind *taskKind
+	ex      exec.Executor
+	name    string
+	kind    *taskKind
+	refused afterRefusal
 }
 
 var _ p.TaskStore = (*TaskStore)(nil)
@@ -130,7 +131,11 @@ func newTaskStore(ex exec.Executor, name string, kind *taskKind) (*TaskStore, er
 	if err := ex.Compile(append(kind.reads(), userDataReads...)...); err != nil {
 		return nil, err
 	}
-	return &TaskStore{userDataStore: userDataStore{ex: ex}, ex: ex, name: name, kind: kind}, nil
+	s := &TaskStore{userDataStore: userDataStore{ex: ex}, ex: ex, name: name, kind: kind, refused: takeBack}
+	if ex.Traits().AheadInAtomic {
+		s.refused = nothingStored
+	}
+	return s, nil
 }
 
 // Close does nothing: the session belongs to the factory.
@@ -145,9 +150,10 @@ func (s *TaskStore) GetName() string { return s.name }
 // nil and the range is only tested.
 //
 // Tasks are marked Ahead: a database that cannot fence them in one write may
-// store them before it tests the range. What a deposed owner leaves behind in
-// that way is at worst given out twice, and history refuses the second start.
-// (Never the other way round: tasks that are stored after the test can be lost.)
+// store them before it tests the range. They are taken back after a refusal;
+// what a deposed owner leaves behind all the same is at worst given out twice,
+// and history refuses the second start. (Never the other way round: tasks that
+// are stored after the test can be lost.)
 func (s *TaskStore) CreateTasks(
 	ctx context.Context, request *p.InternalCreateTasksRequest,
 ) (*p.CreateTasksResponse, error) {
@@ -172,9 +178,33 @@ func (s *TaskStore) CreateTasks(
 		w.Mutations = append(w.Mutations, m)
 	}
 	if err := s.ex.Write(ctx, w); err != nil {
+		if refusedBy(err) != nil {
+			s.refused(ctx, s.ex, w)
+		}
 		return nil, writeError(err, nil)
 	}
 	return &p.CreateTasksResponse{UpdatedMetadata: request.UpdateMetadata}, nil
+}
+
+// afterRefusal is what is done about the rows ahead of a write that was refused.
+type afterRefusal func(ctx context.Context, ex exec.Executor, w *plan.Write)
+
+// nothingStored is for databases that fence rows ahead in one write.
+func nothingStored(context.Context, exec.Executor, *plan.Write) {}
+
+// takeBack deletes the rows that may have been stored ahead. Nobody else writes
+// them: their ids are of the range that the writer had. If that fails they stay,
+// as harmless as they were; the caller has an error to report already.
+func takeBack(ctx context.Context, ex exec.Executor, w *plan.Write) {
+	back := &plan.Write{Name: w.Name + "/TakeBack", Scope: plan.Atomic}
+	for i := range w.Mutations {
+		if m := &w.Mutations[i]; m.Ahead {
+			back.Mutations = append(back.Mutations, plan.Mutation{Table: m.Table, Op: plan.Delete, Key: m.Key})
+		}
+	}
+	if len(back.Mutations) > 0 {
+		_ = ex.Write(ctx, back)
+	}
 }
 
 // hold is the mutation that refuses a write if the queue has gone to another range.

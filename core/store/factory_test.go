@@ -1,0 +1,101 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	p "go.temporal.io/server/common/persistence"
+	"go.temporal.io/server/common/persistence/serialization"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
+)
+
+var goodTraits = cql.Traits{Atomic: cql.AtomicTables, TTL: true}
+
+func TestFactoryRefusesDatabases(t *testing.T) {
+	tests := []struct {
+		name   string
+		traits cql.Traits
+		store  string
+		want   []string
+	}{
+		{"atomic writes of one row", cql.Traits{Atomic: cql.AtomicRow, TTL: true}, "memory", []string{"several rows"}},
+		{"rows that cannot expire", cql.Traits{Atomic: cql.AtomicTables}, "memory", []string{"cannot expire"}},
+		{"a name that promises whole nodes", goodTraits, "my-cassandra", []string{"in parts"}},
+		{
+			"a name that does not say that nodes are whole, and no expiry",
+			cql.Traits{Atomic: cql.AtomicPartition, WholeNodes: true}, "memory", []string{"must contain", "cannot expire"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			released := 0
+			_, err := NewDataStoreFactory(memory.NewExecutor(memory.NewState(), tt.traits), FactoryOptions{
+				Name: tt.store, Serializer: serialization.NewSerializer(), Release: func() { released++ },
+			})
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.Zero(t, released)
+		})
+	}
+	_, err := NewDataStoreFactory(memory.NewExecutor(memory.NewState(), goodTraits), FactoryOptions{Name: "memory"})
+	require.ErrorContains(t, err, "serializer")
+}
+
+func TestFactoryMakesEveryStoreAndIsReleasedOnce(t *testing.T) {
+	for _, storesFirst := range []bool{true, false} {
+		released := 0
+		f, err := NewDataStoreFactory(memory.NewExecutor(memory.NewState(), goodTraits), FactoryOptions{
+			Name: "memory", Cluster: "active", Serializer: serialization.NewSerializer(), Release: func() { released++ },
+		})
+		require.NoError(t, err)
+		var closers []p.Closeable
+		add := func(c p.Closeable, err error) {
+			t.Helper()
+			require.NoError(t, err)
+			require.NotNil(t, c)
+			if named, ok := c.(interface{ GetName() string }); ok {
+				require.Equal(t, "memory", named.GetName())
+			}
+			closers = append(closers, c)
+		}
+		add(closeable(f.NewTaskStore()))
+		add(closeable(f.NewFairTaskStore()))
+		add(closeable(f.NewShardStore()))
+		add(closeable(f.NewMetadataStore()))
+		add(closeable(f.NewExecutionStore()))
+		add(closeable(f.NewQueue(p.NamespaceReplicationQueueType)))
+		add(closeable(f.NewClusterMetadataStore()))
+		add(closeable(f.NewNexusEndpointStore()))
+		v2, err := f.NewQueueV2()
+		require.NoError(t, err)
+		require.NotNil(t, v2)
+
+		if !storesFirst {
+			f.Close()
+		}
+		for range 2 {
+			for _, c := range closers {
+				c.Close()
+			}
+		}
+		f.Close()
+		f.Close()
+		require.Equal(t, 1, released)
+	}
+}
+
+func closeable[S p.Closeable](s S, err error) (p.Closeable, error) { return s, err }
+
+func TestFactoryPassesOnWhatAStoreRefuses(t *testing.T) {
+	f, err := NewDataStoreFactory(memory.NewExecutor(memory.NewState(), goodTraits), FactoryOptions{
+		Name: "memory", Serializer: serialization.NewSerializer(),
+	})
+	require.NoError(t, err)
+	f.Close() // without Release
+	q, err := f.NewQueue(-1)
+	require.Error(t, err)
+	require.Nil(t, q)
+}
