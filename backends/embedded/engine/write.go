@@ -441,9 +441,9 @@ func (a *assign) listKey(w *pending, index []byte) ([]byte, error) {
 	}
 	switch {
 	case w.v.ycql && len(elems) == 0:
-		return nil, cqlerr.QLPlain(cqlerr.Execution, "Unable to replace items in empty list.")
+		return nil, &effectError{"Unable to replace items in empty list."}
 	case w.v.ycql:
-		return nil, cqlerr.QLPlain(cqlerr.Execution, "Unable to replace items into list, expecting index "+itoa(i)+", reached end of list with size "+itoa(len(elems)))
+		return nil, &effectError{"Unable to replace items into list, expecting index " + itoa(i) + ", reached end of list with size " + itoa(len(elems))}
 	case len(elems) == 0 && a.eff == effDrop:
 		return nil, cqlerr.Invalid("Attempted to delete an element from a list which is null")
 	case len(elems) == 0:

@@ -73,6 +73,7 @@ type writePlan struct {
 	ycqlRead bool            // YugabyteDB would read the row for it (the round counter's matter)
 	want     storage.Columns // what conditions and effects look at
 	at       parse.Span      // the word that YCQL's errors point at
+	nameAt   parse.Span      // the table's name
 	src      cqlerr.Source
 	casCols  []wire.Column // columns of a refusal of this statement alone
 	showCols []*catalog.Column
@@ -82,7 +83,7 @@ func (b *binder) planInsert(st *parse.Insert) (*writePlan, error) {
 	if st.JSON != nil {
 		return nil, b.src.Refuse("INSERT JSON", st.Span)
 	}
-	p := &writePlan{tab: b.tab, kind: writeInsert, at: st.Into, src: b.src}
+	p := &writePlan{tab: b.tab, kind: writeInsert, at: st.Into, nameAt: st.Table.Span, src: b.src}
 	if len(st.Columns) != len(st.Values) {
 		if b.ycql {
 			code, at := cqlerr.TooFewArguments, st.Columns[len(st.Columns)-1].Span
@@ -174,7 +175,7 @@ func (b *binder) insertKey(p *writePlan, st *parse.Insert) error {
 }
 
 func (b *binder) planUpdate(st *parse.Update) (*writePlan, error) {
-	p := &writePlan{tab: b.tab, kind: writeUpdate, at: st.Word, src: b.src}
+	p := &writePlan{tab: b.tab, kind: writeUpdate, at: st.Word, nameAt: st.Table.Span, src: b.src}
 	// Markers must be met in the order of the text: it does not matter here, for
 	// they carry their numbers.
 	for i := range st.Set {
@@ -199,7 +200,7 @@ func (b *binder) planUpdate(st *parse.Update) (*writePlan, error) {
 }
 
 func (b *binder) planDelete(st *parse.Delete) (*writePlan, error) {
-	p := &writePlan{tab: b.tab, kind: writeDelete, at: st.Word, src: b.src}
+	p := &writePlan{tab: b.tab, kind: writeDelete, at: st.Word, nameAt: st.Table.Span, src: b.src}
 	if st.Using.TTL != nil {
 		return nil, b.src.QL(cqlerr.InvalidCQL, st.Using.Span, "DELETE statement cannot have TTL")
 	}
@@ -421,9 +422,6 @@ func (b *binder) checkIf(p *writePlan, tail *parse.Tail) error {
 // using compiles USING TTL and TIMESTAMP.
 func (b *binder) using(p *writePlan, u *parse.Using) error {
 	if u.TTL != nil {
-		if b.ycql && len(b.table.Indexes) > 0 {
-			return b.src.QL(cqlerr.FeatureUnsupport, p.at, "")
-		}
 		t, err := b.rightHand(u.TTL, spec{"[ttl]", tInt})
 		if err != nil {
 			return err
