@@ -13,9 +13,7 @@ import (
 
 func testToken(t *testing.T, s *ExecutionStore) []byte {
 	t.Helper()
-	token, err := s.branches.NewHistoryBranch(testNamespace, testWorkflow, testRun, testTree, new(testBranch), nil, 0, 0, 0)
-	require.NoError(t, err)
-	return token
+	return split.BranchToken(t, s.GetHistoryBranchUtil(), split.Branches[0])
 }
 
 func TestPlansOfHistoryCalls(t *testing.T) {
@@ -24,35 +22,35 @@ func TestPlansOfHistoryCalls(t *testing.T) {
 		call func(ctx context.Context, s *ExecutionStore) error
 	}{
 		{"append", func(ctx context.Context, s *ExecutionStore) error {
-			return s.AppendHistoryNodes(ctx, testAppend(testBranch, 5, 70, false))
+			return s.AppendHistoryNodes(ctx, split.Append(split.Branches[0], 5, 70, false))
 		}},
 		{"append-new-branch", func(ctx context.Context, s *ExecutionStore) error {
-			return s.AppendHistoryNodes(ctx, testAppend(testBranch, 1, 70, true))
+			return s.AppendHistoryNodes(ctx, split.Append(split.Branches[0], 1, 70, true))
 		}},
 		{"fork", func(ctx context.Context, s *ExecutionStore) error {
 			return s.ForkHistoryBranch(ctx, &p.InternalForkHistoryBranchRequest{
-				ForkBranchInfo: &persistencespb.HistoryBranch{TreeId: testTree, BranchId: testBranch},
-				NewBranchID:    testBranch2, TreeInfo: blob("tree"), ForkNodeID: 5,
+				ForkBranchInfo: &persistencespb.HistoryBranch{TreeId: split.Tree, BranchId: split.Branches[0]},
+				NewBranchID:    split.Branches[1], TreeInfo: blob("tree"), ForkNodeID: 5,
 			})
 		}},
 		{"delete-branch", func(ctx context.Context, s *ExecutionStore) error {
 			return s.DeleteHistoryBranch(ctx, &p.InternalDeleteHistoryBranchRequest{
-				BranchInfo: &persistencespb.HistoryBranch{TreeId: testTree, BranchId: testBranch2},
+				BranchInfo: &persistencespb.HistoryBranch{TreeId: split.Tree, BranchId: split.Branches[1]},
 				BranchRanges: []p.InternalDeleteHistoryBranchRange{
-					{BranchId: testBranch2, BeginNodeId: 5}, {BranchId: testBranch, BeginNodeId: 3},
+					{BranchId: split.Branches[1], BeginNodeId: 5}, {BranchId: split.Branches[0], BeginNodeId: 3},
 				},
 			})
 		}},
 		{"delete-node", func(ctx context.Context, s *ExecutionStore) error {
 			return s.DeleteHistoryNodes(ctx, &p.InternalDeleteHistoryNodesRequest{
-				BranchInfo: &persistencespb.HistoryBranch{TreeId: testTree, BranchId: testBranch}, NodeID: 5, TransactionID: 70,
+				BranchInfo: &persistencespb.HistoryBranch{TreeId: split.Tree, BranchId: split.Branches[0]}, NodeID: 5, TransactionID: 70,
 			})
 		}},
 		{"read", func(ctx context.Context, s *ExecutionStore) error {
 			for _, request := range []p.InternalReadHistoryBranchRequest{
 				{}, {ReverseOrder: true}, {MetadataOnly: true}, {MetadataOnly: true, ReverseOrder: true},
 			} {
-				request.BranchToken, request.BranchID = testToken(t, s), testBranch
+				request.BranchToken, request.BranchID = testToken(t, s), split.Branches[0]
 				request.MinNodeID, request.MaxNodeID, request.PageSize = 1, 9, 5
 				if _, err := s.ReadHistoryBranch(ctx, &request); err != nil {
 					return err
@@ -82,7 +80,7 @@ func TestPlansOfHistoryCalls(t *testing.T) {
 func TestReadHistoryBranchPutsTheNodeThatCountsFirst(t *testing.T) {
 	s := newExecutions(t, newRecorder(splitNodes))
 	for _, n := range []struct{ node, txn int64 }{{1, 10}, {3, 11}, {3, 15}, {3, 13}, {6, 12}} {
-		require.NoError(t, s.AppendHistoryNodes(t.Context(), testAppend(testBranch, n.node, n.txn, false)))
+		require.NoError(t, s.AppendHistoryNodes(t.Context(), split.Append(split.Branches[0], n.node, n.txn, false)))
 	}
 	tests := []struct {
 		name    string
@@ -98,7 +96,7 @@ func TestReadHistoryBranchPutsTheNodeThatCountsFirst(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			request := &p.InternalReadHistoryBranchRequest{
-				BranchToken: testToken(t, s), BranchID: testBranch, MinNodeID: 1, MaxNodeID: 6, PageSize: 3,
+				BranchToken: testToken(t, s), BranchID: split.Branches[0], MinNodeID: 1, MaxNodeID: 6, PageSize: 3,
 				ReverseOrder: tt.reverse, MetadataOnly: tt.meta,
 			}
 			var got [][2]int64
@@ -124,7 +122,7 @@ func TestGetHistoryTreeContainingBranchReadsEveryPage(t *testing.T) {
 	const branches = 2*treePage + 1
 	for i := range branches {
 		id := formatUUID([16]byte{14: byte(i >> 8), 15: byte(i)})
-		require.NoError(t, s.AppendHistoryNodes(t.Context(), testAppend(id, 1, 1, true)))
+		require.NoError(t, s.AppendHistoryNodes(t.Context(), split.Append(id, 1, 1, true)))
 	}
 	response, err := s.GetHistoryTreeContainingBranch(t.Context(), &p.InternalGetHistoryTreeContainingBranchRequest{BranchToken: testToken(t, s)})
 	require.NoError(t, err)
@@ -135,8 +133,8 @@ func TestDeleteHistoryNodesLeavesAncestorsAlone(t *testing.T) {
 	s := newExecutions(t, newRecorder(splitNodes))
 	err := s.DeleteHistoryNodes(t.Context(), &p.InternalDeleteHistoryNodesRequest{
 		BranchInfo: &persistencespb.HistoryBranch{
-			TreeId: testTree, BranchId: testBranch2,
-			Ancestors: []*persistencespb.HistoryBranchRange{{BranchId: testBranch, BeginNodeId: 1, EndNodeId: 5}},
+			TreeId: split.Tree, BranchId: split.Branches[1],
+			Ancestors: []*persistencespb.HistoryBranchRange{{BranchId: split.Branches[0], BeginNodeId: 1, EndNodeId: 5}},
 		}, NodeID: 4, TransactionID: 70,
 	})
 	require.IsType(t, &p.InvalidPersistenceRequestError{}, err)
@@ -145,12 +143,12 @@ func TestDeleteHistoryNodesLeavesAncestorsAlone(t *testing.T) {
 func TestDeleteHistoryBranchTakesTheNodesBeforeTheRowThatFindsThem(t *testing.T) {
 	r := newRecorder(splitNodes)
 	s := newExecutions(t, r)
-	require.NoError(t, s.AppendHistoryNodes(t.Context(), testAppend(testBranch, 1, 1, true)))
+	require.NoError(t, s.AppendHistoryNodes(t.Context(), split.Append(split.Branches[0], 1, 1, true)))
 	stop := &stopAfter{recorder: r}
 	s = newExecutions(t, stop)
 	request := &p.InternalDeleteHistoryBranchRequest{
-		BranchInfo:   &persistencespb.HistoryBranch{TreeId: testTree, BranchId: testBranch},
-		BranchRanges: []p.InternalDeleteHistoryBranchRange{{BranchId: testBranch, BeginNodeId: 1}},
+		BranchInfo:   &persistencespb.HistoryBranch{TreeId: split.Tree, BranchId: split.Branches[0]},
+		BranchRanges: []p.InternalDeleteHistoryBranchRange{{BranchId: split.Branches[0], BeginNodeId: 1}},
 	}
 	for stop.steps = 0; stop.steps < 2; stop.steps++ {
 		require.NoError(t, s.DeleteHistoryBranch(t.Context(), request))

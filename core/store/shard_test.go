@@ -15,34 +15,31 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
-
-func shardInfo(rangeID int64) func() (int64, *commonpb.DataBlob, error) {
-	return func() (int64, *commonpb.DataBlob, error) { return rangeID, blob("shard, range %d", rangeID), nil }
-}
 
 func TestPlansOfShardCalls(t *testing.T) {
 	r := newRecorder(cql.Traits{})
 	s := newShards(t, r)
 	for _, create := range []bool{true, false} {
-		request := &p.InternalGetOrCreateShardRequest{ShardID: testShard}
+		request := &p.InternalGetOrCreateShardRequest{ShardID: split.Shard}
 		if create {
-			request.CreateShardInfo = shardInfo(testRange)
+			request.CreateShardInfo = storetest.ShardInfo(split.Range)
 		}
 		response, err := s.GetOrCreateShard(t.Context(), request)
 		require.NoError(t, err)
-		require.Equal(t, blob("shard, range %d", testRange), response.ShardInfo)
+		require.Equal(t, blob("shard, range %d", split.Range), response.ShardInfo)
 	}
 	require.NoError(t, s.UpdateShard(t.Context(), &p.InternalUpdateShardRequest{
-		ShardID: testShard, PreviousRangeID: testRange, RangeID: testRange + 1, ShardInfo: blob("next"),
+		ShardID: split.Shard, PreviousRangeID: split.Range, RangeID: split.Range + 1, ShardInfo: blob("next"),
 	}))
-	require.NoError(t, s.AssertShardOwnership(t.Context(), &p.AssertShardOwnershipRequest{ShardID: testShard, RangeID: testRange + 1}))
+	require.NoError(t, s.AssertShardOwnership(t.Context(), &p.AssertShardOwnershipRequest{ShardID: split.Shard, RangeID: split.Range + 1}))
 	r.golden(t, "shards/calls")
 }
 
 func TestGetOrCreateShardWithoutInfoReportsAMissingShard(t *testing.T) {
 	s := newShards(t, newRecorder(cql.Traits{}))
-	_, err := s.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{ShardID: testShard})
+	_, err := s.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{ShardID: split.Shard})
 	require.IsType(t, &serviceerror.NotFound{}, err)
 }
 
@@ -50,7 +47,7 @@ func TestGetOrCreateShardReturnsTheErrorOfWhoMakesTheInfo(t *testing.T) {
 	mine := errors.New("no info")
 	s := newShards(t, newRecorder(cql.Traits{}))
 	_, err := s.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{
-		ShardID:         testShard,
+		ShardID:         split.Shard,
 		CreateShardInfo: func() (int64, *commonpb.DataBlob, error) { return 0, nil, mine },
 	})
 	require.Same(t, mine, err)
@@ -60,7 +57,7 @@ func TestGetOrCreateShardThatLosesTheRaceReturnsTheWinner(t *testing.T) {
 	r := newRecorder(cql.Traits{})
 	s := newShards(t, r)
 	request := &p.InternalGetOrCreateShardRequest{
-		ShardID: testShard,
+		ShardID: split.Shard,
 		CreateShardInfo: func() (int64, *commonpb.DataBlob, error) {
 			ownShard(t, r) // somebody else comes first
 			return 99, blob("late"), nil
@@ -68,58 +65,12 @@ func TestGetOrCreateShardThatLosesTheRaceReturnsTheWinner(t *testing.T) {
 	}
 	response, err := s.GetOrCreateShard(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, blob("shard, range %d", testRange), response.ShardInfo)
+	require.Equal(t, blob("shard, range %d", split.Range), response.ShardInfo)
 	require.NotNil(t, request.CreateShardInfo, "the caller's request is not ours to change")
 }
 
-func TestALostLeaseIsReportedByEveryWriteOfTheShard(t *testing.T) {
-	for _, missing := range []bool{false, true} {
-		r := newRecorder(splitNodes)
-		if !missing {
-			ownShard(t, r)
-			require.NoError(t, newShards(t, r).UpdateShard(t.Context(), &p.InternalUpdateShardRequest{
-				ShardID: testShard, PreviousRangeID: testRange, RangeID: testRange + 1, ShardInfo: blob("new owner"),
-			}))
-		}
-		before := r.State.Dump()
-		shards, executions := newShards(t, r), newExecutions(t, r)
-		calls := map[string]func() error{
-			"UpdateShard": func() error {
-				return shards.UpdateShard(t.Context(), &p.InternalUpdateShardRequest{ShardID: testShard, PreviousRangeID: testRange, RangeID: testRange + 1})
-			},
-			"AssertShardOwnership": func() error {
-				return shards.AssertShardOwnership(t.Context(), &p.AssertShardOwnershipRequest{ShardID: testShard, RangeID: testRange})
-			},
-			"AddHistoryTasks": func() error {
-				return executions.AddHistoryTasks(t.Context(), &p.InternalAddHistoryTasksRequest{ShardID: testShard, RangeID: testRange, Tasks: testTasks(1)})
-			},
-			"Create": func() error {
-				request := testCreate(p.CreateWorkflowModeBrandNew, false)
-				request.NewWorkflowNewEvents = nil
-				_, err := executions.CreateWorkflowExecution(t.Context(), request)
-				return err
-			},
-			"Update": func() error {
-				request := updateRequest(p.UpdateWorkflowModeUpdateCurrent, testRun, false)
-				request.UpdateWorkflowNewEvents = nil
-				return executions.UpdateWorkflowExecution(t.Context(), request)
-			},
-			"Set": func() error {
-				return executions.SetWorkflowExecution(t.Context(), &p.InternalSetWorkflowExecutionRequest{
-					ShardID: testShard, RangeID: testRange, SetWorkflowSnapshot: *testSnapshot(testRun, 2, false),
-				})
-			},
-		}
-		for name, call := range calls {
-			t.Run(name, func(t *testing.T) {
-				lost, ok := call().(*p.ShardOwnershipLostError)
-				require.True(t, ok)
-				require.Equal(t, testShard, lost.ShardID)
-				require.NotEmpty(t, lost.Msg)
-			})
-		}
-		require.Equal(t, before, r.State.Dump(), "a deposed owner changes nothing")
-	}
+func TestLostLease(t *testing.T) {
+	storetest.LostLease(t, openStores)
 }
 
 // blocking is an Executor whose writes wait until they are let go.
@@ -174,7 +125,7 @@ func TestAWriteThatGivesUpWaitingForItsTurnWasCertainlyNotApplied(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		b := &blocking{Executor: newRecorder(cql.Traits{}), started: make(chan string, 10), release: make(chan struct{})}
 		s := newShards(t, Serialise(b))
-		request := &p.InternalUpdateShardRequest{ShardID: testShard, ShardInfo: blob("x")}
+		request := &p.InternalUpdateShardRequest{ShardID: split.Shard, ShardInfo: blob("x")}
 		go func() { _ = s.UpdateShard(t.Context(), request) }()
 		synctest.Wait()
 
