@@ -62,7 +62,7 @@ func launch(t *testing.T, l harness.Launcher, spec harness.Spec) *server {
 	began := time.Now()
 	hs, err := harness.Launch(t.Context(), l, spec)
 	require.NoError(t, err)
-	t.Logf("%s %s started in %s", time.Now().Format("15:04:05"), l.Name, time.Since(began).Round(time.Millisecond))
+	t.Logf("%s started in %s", l.Name, time.Since(began).Round(time.Millisecond))
 	s := &server{Server: hs, Namespace: "e2e"}
 	t.Cleanup(func() {
 		for i := range max(len(spec.Processes), 1) {
@@ -77,7 +77,7 @@ func launch(t *testing.T, l harness.Launcher, spec harness.Spec) *server {
 			t.Error(err)
 		}
 	})
-	if spec.Keyspace == "" {
+	if spec.Keyspace == "" && spec.After == nil {
 		require.NoError(t, hs.Namespace(t.Context(), s.Namespace, day))
 	}
 	s.Client = s.dial(t, s.Namespace)

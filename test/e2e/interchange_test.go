@@ -208,7 +208,7 @@ func TestInterchange(t *testing.T) {
 	left := first.leave(t, "stock")
 	require.NoError(t, first.Stop())
 
-	spec.Keyspace = first.Keyspace
+	spec.After = first.Server
 	second := launch(t, subject(t), spec)
 	second.take(t, "stock", left)
 	left = second.leave(t, "subject")

@@ -160,7 +160,10 @@ func (s *Server) writeConfig(i int) (err error) {
 			"filepath": filepath.Join(s.dir, "dynamic.yaml"), "pollInterval": "5s",
 		},
 	}
-	dynamic := maps.Clone(quickDynamic)
+	dynamic := Dynamic{}
+	if !s.spec.Unhurried {
+		maps.Copy(dynamic, quickDynamic)
+	}
 	// Asynchronous Nexus operations call back over the frontend's HTTP port.
 	dynamic["component.nexusoperations.callback.endpoint.template"] = Always("http://" +
 		net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports["http"])) + "/namespaces/{{.NamespaceName}}/nexus/callback")

@@ -50,6 +50,11 @@ func Own(ctx context.Context) (Launcher, error) {
 	if err != nil {
 		return Launcher{}, err
 	}
+	return OwnAt(binary), nil
+}
+
+// OwnAt is [Own] with another build of this repository's server.
+func OwnAt(binary string) Launcher {
 	return Launcher{
 		Name:   "temporal-ycql",
 		Binary: binary,
@@ -62,7 +67,7 @@ func Own(ctx context.Context) (Launcher, error) {
 			}}
 		},
 		Prepare: prepareOwn,
-	}, nil
+	}
 }
 
 // SubjectEnv chooses the program under test: "own", which is the default, or

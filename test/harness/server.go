@@ -27,14 +27,20 @@ type Spec struct {
 	// Node is where the keyspace is.
 	Node *cassandratest.Node
 	// Keyspace is one that was prepared before, by whatever program. Empty makes a
-	// new one, which [Server.Close] drops.
+	// new one, which [Server.Close] drops, unless After names one.
 	Keyspace string
+	// After is a server that has ended, whose keyspace and addresses this one takes
+	// over. At other addresses it would look for the old ones for most of a minute: the
+	// membership table still holds them.
+	After *Server
 	// Shards is the number of history shards; 0 means 4.
 	Shards int
 	// Visibility is a data store block. Nil means a SQLite file of this server's.
 	Visibility map[string]any
-	// Dynamic is laid over settings that keep tests from waiting.
+	// Dynamic is laid over settings that keep tests from waiting, unless Unhurried.
 	Dynamic Dynamic
+	// Unhurried leaves out those settings: they cost writes, which a benchmark sees.
+	Unhurried bool
 	// Processes are the parts of the server. Nil means one process with all roles.
 	Processes []Process
 	// Dir keeps configuration and logs. Empty means a temporary directory.
@@ -86,7 +92,9 @@ func Launch(ctx context.Context, l Launcher, spec Spec) (*Server, error) {
 		hosts = append(hosts, p.Host)
 	}
 	var err error
-	if s.ports, err = newPorts(hosts); err != nil {
+	if spec.After != nil {
+		s.Keyspace, s.ports, s.booted = spec.After.Keyspace, spec.After.ports, true
+	} else if s.ports, err = newPorts(hosts); err != nil {
 		return nil, err
 	}
 	if s.dir == "" {
@@ -365,6 +373,23 @@ func (s *Server) AwaitNamespace(ctx context.Context, name string) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// CPU returns the processor time that all running processes have used so far. It is
+// known on Linux only.
+func (s *Server) CPU() (time.Duration, error) {
+	var total time.Duration
+	for _, p := range s.running {
+		if p == nil {
+			continue
+		}
+		used, err := cpuOf(p.Pid())
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	return total, nil
 }
 
 func (s *Server) logFile(i int) string {

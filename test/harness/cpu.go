@@ -1,0 +1,36 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is the unit of /proc/PID/stat. It is 1/100 s wherever Linux runs Go.
+const clockTick = 10 * time.Millisecond
+
+// cpuOf returns the user and system time of a process, from /proc.
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the processor time of process %d: %w", pid, err)
+	}
+	// The second field, a name in brackets, may hold spaces. utime and stime are the
+	// 14th and 15th, see proc(5).
+	_, rest, ok := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 13 {
+		return 0, fmt.Errorf("read the processor time of process %d: unexpected %q", pid, text)
+	}
+	var ticks time.Duration
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the processor time of process %d: %w", pid, err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * clockTick, nil
+}

@@ -1,0 +1,60 @@
+package harness
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestFreePortsAreFreeOnAllHostsAndBelowTheEphemeralRange(t *testing.T) {
+	hosts := []string{"127.0.0.1"}
+	p, err := newPorts(hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]string{}
+	for name, port := range p {
+		if port >= 32768 {
+			t.Errorf("%s has port %d, which an outgoing connection may take", name, port)
+		}
+		if other, ok := seen[port]; ok {
+			t.Errorf("%s and %s share port %d", name, other, port)
+		}
+		seen[port] = name
+		if err := listenable(hosts, port); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCPUOfAProcessGrowsWithWork(t *testing.T) {
+	before, err := cpuOf(os.Getpid())
+	if os.IsNotExist(err) {
+		t.Skip("no /proc here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		after, err := cpuOf(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after > before {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("ten seconds of work left the processor time at %s", after)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	if got := tail("a\nb\nc\n", 2); got != "b\nc" {
+		t.Errorf("tail = %q", got)
+	}
+	if got := tail("a", 5); got != "a" {
+		t.Errorf("tail of a short text = %q", got)
+	}
+}
