@@ -31,6 +31,7 @@ func newApp() *cli.App {
 	app.Flags = globalFlags()
 	app.Commands = []*cli.Command{
 		startCommand(),
+		schemaCommand(),
 		renderConfigCommand(),
 		validateDynamicConfigCommand(),
 		versionCommand(),

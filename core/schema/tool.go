@@ -111,7 +111,9 @@ func (t *Tool) Create(ctx context.Context, r Replication) error {
 	if err := task.Run(); err != nil {
 		return fmt.Errorf("make the version tables of keyspace %q: %w", t.Keyspace, err)
 	}
-	t.printf("-- keyspace %s is ready for \"schema update\"", t.Keyspace)
+	if !t.DryRun {
+		t.printf("-- keyspace %s is ready for \"schema update\"", t.Keyspace)
+	}
 	return nil
 }
 

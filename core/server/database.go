@@ -2,18 +2,114 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/headers"
 	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/log/tag"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence"
+	"go.temporal.io/server/common/persistence/serialization"
+	"go.temporal.io/server/common/resolver"
+
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/schema"
 )
 
+// fewShards is a number of history shards that limits a cluster's throughput
+// for ever: each shard's writes go one after the other.
+const fewShards = 16
+
 // checkDatabase looks at the database of ours that is chosen, before Temporal
-// touches it: a wrong address, password or schema shows as one line.
+// touches it: a wrong address, password, schema or number of shards shows as
+// one line that says what to do, and nothing has been written. Stock stores
+// check themselves.
 func checkDatabase(ctx context.Context, p Params, logger log.Logger) error {
 	if p.Loaded.Chosen == nil {
-		return nil // stock stores check themselves
+		return nil
 	}
-	if p.Stores == nil {
-		return ErrNoStores
+	warnShardConcurrency(p, logger)
+	if err := checkSchema(ctx, p.Loaded.Chosen.Opener, logger); err != nil {
+		return err
+	}
+	return checkShards(ctx, p, logger)
+}
+
+func checkSchema(ctx context.Context, opener backend.Opener, logger log.Logger) error {
+	set, err := schema.For(opener.Dialect().Name())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	admin, err := opener.OpenAdmin(ctx, backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = admin.Close() }() // it was used for reading alone
+	return schema.Check(ctx, admin, set, opener.Keyspace())
+}
+
+// checkShards compares the configured number of history shards with the one
+// that the cluster was made with. Temporal itself would warn and go on with the
+// latter; a process that computes shards otherwise than its operator believes
+// is not what anybody wants to find out later.
+func checkShards(ctx context.Context, p Params, logger log.Logger) error {
+	cfg := p.Loaded.Config
+	store := cfg.Persistence.DataStores[cfg.Persistence.DefaultStore].CustomDataStoreConfig
+	f, err := (&stores{registry: p.Registry, make: p.Stores}).open(*store, resolver.NewNoopResolver(), cfg.ClusterMetadata.CurrentClusterName,
+		logger, metrics.NoopMetricsHandler, serialization.NewSerializer())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	clusters, err := f.NewClusterMetadataStore()
+	if err != nil {
+		return err
+	}
+	manager := persistence.NewClusterMetadataManagerImpl(clusters, serialization.NewSerializer(), cfg.ClusterMetadata.CurrentClusterName, logger)
+	defer manager.Close()
+	ctx, cancel := context.WithTimeout(headers.SetCallerInfo(ctx, headers.SystemOperatorCallerInfo), openTimeout)
+	defer cancel()
+	found, err := manager.GetClusterMetadata(ctx, &persistence.GetClusterMetadataRequest{ClusterName: cfg.ClusterMetadata.CurrentClusterName})
+	configured := cfg.Persistence.NumHistoryShards
+	var none *serviceerror.NotFound
+	switch {
+	case errors.As(err, &none):
+		if configured < fewShards {
+			logger.Warn(fmt.Sprintf("A new cluster is made with %d history shards. The number limits its throughput and can never be changed: for production use 512 or more.", configured),
+				tag.Key("persistence.numHistoryShards"))
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("read cluster metadata: %w", err)
+	case found.HistoryShardCount != configured:
+		return fmt.Errorf("cluster %q in keyspace %q was made with %d history shards, persistence.numHistoryShards is %d: set it to %d, it can never be changed",
+			cfg.ClusterMetadata.CurrentClusterName, p.Loaded.Chosen.Opener.Keyspace(), found.HistoryShardCount, configured, found.HistoryShardCount)
 	}
 	return nil
+}
+
+// warnShardConcurrency tells that a setting has no effect here. Upstream forces
+// it to 1 for its own Cassandra store; our stores write one after the other for
+// each shard, whatever it says.
+func warnShardConcurrency(p Params, logger log.Logger) {
+	client := p.Loaded.Config.DynamicConfigClient
+	if client == nil || client.Filepath == "" {
+		return
+	}
+	content, err := os.ReadFile(client.Filepath)
+	if err != nil {
+		return // the server reports it
+	}
+	for _, v := range dynamicconfig.LoadYamlFile(content).Map[dynamicconfig.ShardIOConcurrency.Key()] {
+		if n, ok := v.Value.(int); ok && n > 1 {
+			logger.Warn("Dynamic configuration: history.shardIOConcurrency has no effect: this data store writes one at a time for each shard.", tag.Int("value", n))
+			return
+		}
+	}
 }
