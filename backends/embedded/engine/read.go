@@ -109,7 +109,9 @@ func (q *reading) stored(e *Engine, params *server.Params) error {
 		default:
 			q.view = e.store.Snapshot()
 		}
-		defer q.view.Close()
+		if params.Pinned == nil { // else who pinned it closes it
+			defer q.view.Close()
+		}
 		q.row.now = q.view.Now()
 		var err error
 		if s.byKey {

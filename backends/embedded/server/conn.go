@@ -144,7 +144,11 @@ func (c *conn) run() {
 		err = c.err
 	}
 	c.mu.Unlock()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !c.draining.Load() {
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || c.draining.Load():
+	case errors.Is(err, wire.ErrVersion): // how drivers find the version out
+		c.server.opts.Logger.Debug("connection ended", "remote", c.nc.RemoteAddr(), "error", err)
+	default:
 		c.server.opts.Logger.Info("connection ended", "remote", c.nc.RemoteAddr(), "error", err)
 	}
 }
@@ -188,15 +192,15 @@ func (c *conn) next(frames *wire.Reader, br *bufio.Reader) error {
 	r.frame = body
 	c.counters.addIn(wire.HeaderSize + len(body))
 	if c.v.CompareAndSwap(0, uint32(h.Version)); wire.Version(c.v.Load()) != h.Version {
-		r.fail(wire.Errorf(wire.CodeProtocolError,
+		err := r.refuse(wire.Errorf(wire.CodeProtocolError,
 			"Invalid message version. Got %d but previous messages on this connection had version %d", h.Version, c.v.Load()))
 		r.free()
-		return errRefused
+		return err
 	}
 	if err := r.open(); err != nil {
-		r.fail(err)
+		err = r.refuse(err)
 		r.free()
-		return errRefused // what follows would be read out of step, or is hostile
+		return err // what follows would be read out of step, or is hostile
 	}
 	switch h.Op {
 	case wire.OpQuery, wire.OpPrepare, wire.OpExecute, wire.OpBatch:
@@ -224,12 +228,10 @@ func (c *conn) badFrame(r *request, err error, br *bufio.Reader) error {
 	case errors.Is(err, wire.ErrVersion):
 		asked := r.h.Version
 		r.h.Version = wire.V4
-		r.fail(wire.Errorf(wire.CodeProtocolError,
-			"Invalid or unsupported protocol version (%d); the lowest supported version is 3 and the greatest is 4", asked))
-		return errRefused
+		return errors.Join(r.refuse(wire.Errorf(wire.CodeProtocolError,
+			"Invalid or unsupported protocol version (%d); the lowest supported version is 3 and the greatest is 4", asked)), wire.ErrVersion)
 	case errors.Is(err, wire.ErrDirection):
-		r.fail(wire.Errorf(wire.CodeProtocolError, "Invalid value for message direction, expected request but got response"))
-		return errRefused
+		return r.refuse(wire.Errorf(wire.CodeProtocolError, "Invalid value for message direction, expected request but got response"))
 	case errors.Is(err, wire.ErrTooLarge):
 		// As Cassandra does it: the request is refused, the connection goes on.
 		c.counters.addIn(wire.HeaderSize + int(r.h.Length))

@@ -40,13 +40,11 @@ func (c *conn) control(r *request) error {
 	case wire.OpAuthResponse:
 		return c.unexpected(r, "a request, no authentication is under way")
 	}
-	r.fail(wire.Errorf(wire.CodeProtocolError, "Unknown or unexpected request: %s", r.h.Op))
-	return errRefused
+	return r.refuse(wire.Errorf(wire.CodeProtocolError, "Unknown or unexpected request: %s", r.h.Op))
 }
 
 func (c *conn) unexpected(r *request, want string) error {
-	r.fail(wire.Errorf(wire.CodeProtocolError, "Unexpected message %s, expecting %s", r.h.Op, want))
-	return errRefused
+	return r.refuse(wire.Errorf(wire.CodeProtocolError, "Unexpected message %s, expecting %s", r.h.Op, want))
 }
 
 func (c *conn) supported() map[string][]string {
@@ -63,19 +61,16 @@ func (c *conn) supported() map[string][]string {
 func (c *conn) startup(r *request) error {
 	options, err := wire.DecodeStartup(r.body)
 	if err != nil {
-		r.fail(err)
-		return errRefused
+		return r.refuse(err)
 	}
 	if _, ok := options["CQL_VERSION"]; !ok && c.server.opts.Personality == Cassandra {
-		r.fail(wire.Errorf(wire.CodeProtocolError, "Missing value CQL_VERSION in STARTUP message"))
-		return errRefused
+		return r.refuse(wire.Errorf(wire.CodeProtocolError, "Missing value CQL_VERSION in STARTUP message"))
 	}
 	var compressor wire.Compressor
 	if name := options["COMPRESSION"]; name != "" {
 		var ok bool
 		if compressor, ok = wire.CompressorFor(name); !ok {
-			r.fail(c.unknownCompression(name))
-			return errRefused
+			return r.refuse(c.unknownCompression(name))
 		}
 	}
 	c.mu.Lock()
@@ -105,8 +100,7 @@ func (c *conn) unknownCompression(name string) error {
 func (c *conn) login(r *request) error {
 	token, err := wire.DecodeAuthResponse(r.body)
 	if err != nil {
-		r.fail(err)
-		return errRefused
+		return r.refuse(err)
 	}
 	parts := bytes.Split(token, []byte{0})
 	if len(parts) != 3 || len(parts[1]) == 0 {
@@ -142,8 +136,7 @@ func (c *conn) badLogin(user string) string {
 func (c *conn) register(r *request) error {
 	types, err := wire.DecodeRegister(r.body)
 	if err != nil {
-		r.fail(err)
-		return errRefused
+		return r.refuse(err)
 	}
 	for _, t := range types {
 		switch t {

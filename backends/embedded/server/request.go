@@ -116,6 +116,12 @@ func (r *request) fail(err error) {
 	r.respond(wire.OpError, nil, func(b []byte) []byte { return wire.AppendError(b, r.h.Version, e) })
 }
 
+// refuse answers r with err and returns the error that ends the connection.
+func (r *request) refuse(err error) error {
+	r.fail(err)
+	return fmt.Errorf("%w: %w", errRefused, err)
+}
+
 // handle runs a statement on a worker.
 func (c *conn) handle(r *request) {
 	defer func() {

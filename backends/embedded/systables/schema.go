@@ -87,10 +87,9 @@ func cassandraTable(t *catalog.Table) row {
 	if t.CompactStorage {
 		flags = set()
 	}
-	return row{
+	r := row{
 		"keyspace_name": text(t.Keyspace), "table_name": text(t.Name), "flags": flags, "id": uuid(t.ID),
 		"additional_write_policy":     textOption(t, "additional_write_policy", "99p"),
-		"allow_auto_snapshot":         boolean(option(t, "allow_auto_snapshot", catalog.Option{Text: "true"}).Text == "true"),
 		"bloom_filter_fp_chance":      doubleOption(t, "bloom_filter_fp_chance", bloom),
 		"caching":                     mapOf(option(t, "caching", catalog.Option{Map: map[string]string{"keys": "ALL", "rows_per_partition": "NONE"}}).Map),
 		"comment":                     textOption(t, "comment", ""),
@@ -101,7 +100,6 @@ func cassandraTable(t *catalog.Table) row {
 		"default_time_to_live":        integer(t.DefaultTTL),
 		"extensions":                  mapOf(nil),
 		"gc_grace_seconds":            intOption(t, "gc_grace_seconds", 864000),
-		"incremental_backups":         boolean(option(t, "incremental_backups", catalog.Option{Text: "true"}).Text == "true"),
 		"max_index_interval":          intOption(t, "max_index_interval", 2048),
 		"memtable_flush_period_in_ms": intOption(t, "memtable_flush_period_in_ms", 0),
 		"min_index_interval":          intOption(t, "min_index_interval", 128),
@@ -109,6 +107,16 @@ func cassandraTable(t *catalog.Table) row {
 		"read_repair_chance":          double(0),
 		"speculative_retry":           textOption(t, "speculative_retry", "99p"),
 	}
+	// Null unless they were given (seen on 5.0.6).
+	for _, name := range [...]string{"allow_auto_snapshot", "cdc", "incremental_backups"} {
+		if o, ok := t.Options[name]; ok {
+			r[name] = boolean(strings.EqualFold(o.Text, "true"))
+		}
+	}
+	if o, ok := t.Options["memtable"]; ok {
+		r["memtable"] = text(o.Text)
+	}
+	return r
 }
 
 func option(t *catalog.Table, name string, dflt catalog.Option) catalog.Option {

@@ -206,3 +206,22 @@ func TestRowsAreComputedOncePerSchema(t *testing.T) {
 		t.Fatal("computed twice for one schema")
 	}
 }
+
+// What an Apache Cassandra 5.0.6 shows of itself.
+func TestFactsSeenOnARealCassandra(t *testing.T) {
+	st := tables(t, parse.Cassandra)
+	schema := catalog.New(parse.Cassandra)
+	equal(t, show(t, st, schema, "system_schema.keyspaces", "keyspace_name"), "'system_schema'", "'system'")
+	ids := show(t, st, schema, "system_schema.tables", "table_name id", "system")
+	if want := "'local' 7ad54392-bcdd-35a6-8417-4e047860b377"; !slices.Contains(ids, want) {
+		t.Fatalf("ids %v, want %s", ids, want)
+	}
+	var local []string
+	for _, c := range st.Table("system", "local").Columns {
+		local = append(local, c.Name)
+	}
+	want := "key bootstrapped broadcast_address broadcast_port cluster_name cql_version data_center gossip_generation host_id " +
+		"listen_address listen_port native_protocol_version partitioner rack release_version rpc_address rpc_port schema_version " +
+		"tokens truncated_at"
+	equal(t, local, strings.Fields(want)...)
+}
