@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 func main() {
@@ -42,12 +43,12 @@ func run() (status int, err error) {
 	flag.Parse()
 	command := flag.Args()
 
-	if addr := os.Getenv(cassandratest.SharedEnv); addr != "" && len(command) > 0 {
-		fmt.Fprintf(os.Stderr, "cassandra-dev: using the Cassandra at %s\n", addr)
-		return beside(context.Background(), command, addr)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if addr := os.Getenv(cassandratest.SharedEnv); addr != "" && len(command) > 0 {
+		fmt.Fprintf(os.Stderr, "cassandra-dev: using the Cassandra at %s\n", addr)
+		return beside(ctx, command, addr)
+	}
 	opts := []cassandratest.Option{
 		cassandratest.WithHost(*host), cassandratest.WithPort(*port), cassandratest.WithHeap(*heap),
 	}
@@ -78,15 +79,27 @@ func run() (status int, err error) {
 	}
 }
 
-// beside runs a command with addr in its environment and returns its exit status.
+// beside runs a command with addr in its environment and returns its exit status. A
+// signal to this process is handed on once, to all that the command has started.
 func beside(ctx context.Context, command []string, addr string) (int, error) {
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if addr != "" {
 		cmd.Env = append(os.Environ(), cassandratest.SharedEnv+"="+addr)
 	}
-	err := cmd.Run()
+	p, err := childproc.Start(cmd)
+	if err != nil {
+		return 1, err //nolint:wrapcheck // names the command
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		// Its process group: a shell does not hand signals on.
+		if err := syscall.Kill(-p.Pid(), syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return 1, fmt.Errorf("stop %s: %w", command[0], err)
+		}
+	}
+	err = p.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return max(exit.ExitCode(), 1), nil

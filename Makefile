@@ -1,0 +1,91 @@
+# Everything a person or CI runs. "make" alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# go.mod names a toolchain that comes as a Go module.
+export GOTOOLCHAIN := auto
+# The same tags everywhere: another set compiles all of Temporal again.
+TAGS  := disable_grpc_modules
+GO    := go
+BIN   := bin
+TOOL  := $(GO) tool -modfile=tools/go.mod
+# Runs a command beside one Cassandra that all test binaries share.
+CASSANDRA := $(GO) run ./internal/cassandratest/cmd/cassandra-dev
+TESTFLAGS ?=
+
+# Packages that run whole servers or Temporal's own suites: one at a time, last.
+HEAVY := /test/|/backends/cassandra|/core/conformance
+# Packages without Temporal's server below them, where the race detector is cheap.
+RACE  := ./core/plan/... ./core/cql/... ./core/errs/... ./core/exec/... ./core/backend/... \
+         ./dialect/... ./internal/...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/temporal-server
+	$(GO) build -tags $(TAGS) -o $(BIN)/temporal-server ./cmd/server
+
+.PHONY: start
+start: build ## a whole server on a Cassandra of its own; data in .cache/start
+	@mkdir -p .cache/start
+	env -u CQL_TEST_CASSANDRA $(CASSANDRA) -port 9042 -data .cache/start/cassandra -- tools/start.sh
+
+.PHONY: test
+test: build ## all tests; 20 minutes on 2 cores, most of it once
+	$(CASSANDRA) -port 0 -- $(MAKE) --no-print-directory test-packages
+
+.PHONY: test-packages
+test-packages:
+	light="$$($(GO) list -tags $(TAGS) ./... | grep -vE '$(HEAVY)')"; \
+	heavy="$$($(GO) list -tags $(TAGS) ./... | grep -E '$(HEAVY)')"; \
+	$(GO) test -tags $(TAGS) -p 2 -timeout 15m $(TESTFLAGS) $$light; \
+	TEMPORAL_YCQL_SERVER="$(CURDIR)/$(BIN)/temporal-server" \
+	  $(GO) test -tags $(TAGS) -p 1 -timeout 25m $(TESTFLAGS) $$heavy
+	tools/race.sh $(RACE)
+
+.PHONY: check
+check: lint tidy vulncheck ## format, lint, import table, vet, module files, known vulnerabilities
+
+.PHONY: lint
+lint: ## golangci-lint, which also holds the import table and the format
+	$(TOOL) golangci-lint fmt --diff
+	$(TOOL) golangci-lint run
+
+.PHONY: fmt
+fmt: ## format all files as "make check" wants them
+	$(TOOL) golangci-lint fmt
+
+.PHONY: tidy
+tidy:
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: vulncheck
+vulncheck:
+	tools/vulncheck.sh $(TAGS)
+
+.PHONY: live
+live: build ## suites against the clusters that CQL_TEST_CASSANDRA and CQL_TEST_YUGABYTE name
+	tools/live.sh
+
+.PHONY: bench
+bench: build ## benchmarks and the comparison with stock Temporal; JSON in results/
+	@mkdir -p results
+	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -count 10 ./core/plan/... ./core/store/... ./dialect/... | tee results/bench.txt
+	$(GO) run -tags $(TAGS) ./test/bench/workflows -out results/workflows.json
+
+.PHONY: soak
+soak: build ## one hour of workflows while the server is killed again and again; JSON in results/
+	@mkdir -p results
+	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
+
+.PHONY: faults
+faults: build ## the end-to-end faults, twenty times over; JSON in results/
+	@mkdir -p results
+	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count $${FAULTS_COUNT:-20} -timeout 2h \
+	  -run 'Killed|Roles|Interchange' ./test/e2e > results/faults.json
