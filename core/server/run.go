@@ -120,7 +120,7 @@ func register(lc fx.Lifecycle, p Params, logger log.Logger, auth authorizationPa
 			if err := checkDatabase(ctx, p, logger); err != nil {
 				return fmt.Errorf("Unable to create server. Error: %w.", err) //nolint:staticcheck // upstream's text
 			}
-			s, err := temporal.NewServer(serverOptions(p, logger, auth)...)
+			s, err := newServer(serverOptions(p, logger, auth)...)
 			if err != nil {
 				return fmt.Errorf("Unable to create server. Error: %w.", rootCause(err)) //nolint:staticcheck // upstream's text
 			}
@@ -132,6 +132,14 @@ func register(lc fx.Lifecycle, p Params, logger log.Logger, auth authorizationPa
 		},
 		OnStop: func(context.Context) error { return server.Stop() },
 	})
+}
+
+// newServer is temporal.NewServer without the events of its fx graph. When that
+// graph cannot be built, its own logger cannot be built either, and fx would
+// print a hundred lines of them to standard error. The error says it all. The
+// graphs of the roles log as ever.
+func newServer(options ...temporal.ServerOption) (temporal.Server, error) {
+	return temporal.NewServerFx(fx.Options(temporal.TopLevelModule, fx.NopLogger), options...)
 }
 
 func serverOptions(p Params, logger log.Logger, auth authorizationParts) []temporal.ServerOption {
