@@ -32,6 +32,7 @@ func newApp() *cli.App {
 	app.Commands = []*cli.Command{
 		startCommand(),
 		schemaCommand(),
+		cqlCommand(),
 		renderConfigCommand(),
 		validateDynamicConfigCommand(),
 		versionCommand(),
