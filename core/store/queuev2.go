@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -288,6 +289,11 @@ func (q *QueueV2) update(ctx context.Context, id queueV2ID, row *queueV2Row) err
 	})
 }
 
+// endOfQueues is the token of the empty page after a full one. A full page always
+// has a token, so that a caller who sends on what it got (as Temporal's suite
+// does) never begins again.
+var endOfQueues = []byte("end")
+
 // ListQueues returns one page of the queues of a type, in no particular order,
 // each with how many messages it has and the id of the last one (-1: none ever).
 func (q *QueueV2) ListQueues(
@@ -297,6 +303,9 @@ func (q *QueueV2) ListQueues(
 		return nil, p.ErrNonPositiveListQueuesPageSize
 	}
 	response := &p.InternalListQueuesResponse{}
+	if bytes.Equal(request.NextPageToken, endOfQueues) {
+		return response, nil
+	}
 	page := plan.Page{Token: request.NextPageToken}
 	for {
 		// A server that has to look at the queues of every type may give fewer
@@ -306,7 +315,11 @@ func (q *QueueV2) ListQueues(
 		if page.Token, err = q.list(ctx, request.QueueType, page, response); err != nil {
 			return nil, err
 		}
-		if len(response.Queues) >= request.PageSize || page.Token == nil {
+		switch full := len(response.Queues) >= request.PageSize; {
+		case full && page.Token == nil:
+			response.NextPageToken = endOfQueues
+			return response, nil
+		case full || page.Token == nil:
 			response.NextPageToken = page.Token
 			return response, nil
 		}

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
@@ -96,7 +97,9 @@ func (s *State) columns(r *plan.Read, f *row) []any {
 	if r.TTLOf != nil {
 		var left any
 		if c, ok := f.cells[r.TTLOf]; ok && !c.expires.IsZero() {
-			left = int64(c.expires.Sub(s.Now()).Seconds())
+			// Rounded up: what lives has a second left at least, as in servers
+			// that count in whole seconds.
+			left = int64(math.Ceil(c.expires.Sub(s.Now()).Seconds()))
 		}
 		values = append(values, left)
 	}
