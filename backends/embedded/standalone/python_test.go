@@ -1,0 +1,104 @@
+package standalone_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
+	"github.com/temporal-ycql/temporal-ycql/internal/needs"
+)
+
+// Clients that were not written with this server in mind.
+var pythonPackages = []string{"cassandra-driver==3.30.1", "cqlsh==6.2.2"}
+
+// python returns the directory of the programs of a virtual environment with the
+// packages above. It is made once and kept in the user's cache directory.
+func python(t *testing.T) string {
+	t.Helper()
+	const remedy = "install python3 with venv, and let it reach a package index"
+	python3, err := exec.LookPath("python3")
+	if err != nil {
+		needs.Missing(t, "python3", remedy)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = t.TempDir()
+	}
+	dir := filepath.Join(cache, "temporal-ycql", "python-"+strings.NewReplacer("=", "", ".", "").Replace(strings.Join(pythonPackages, "-")))
+	bin := filepath.Join(dir, "bin")
+	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
+		return bin
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	for _, args := range [][]string{
+		{python3, "-m", "venv", "--clear", dir},
+		append([]string{filepath.Join(bin, "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, pythonPackages...),
+	} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			needs.Missing(t, "a Python environment with "+strings.Join(pythonPackages, " and ")+": "+err.Error()+": "+string(out), remedy)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", filepath.Base(name), err, out)
+	}
+	return string(out)
+}
+
+func TestThePythonDriver(t *testing.T) {
+	bin := python(t)
+	for name, d := range dialects {
+		t.Run(name, func(t *testing.T) {
+			_, port, _ := net.SplitHostPort(start(t, standalone.Options{Dialect: d, Listen: "127.0.0.1:0"}).TCPAddr().String())
+			out := run(t, filepath.Join(bin, "python"), filepath.Join("testdata", "driver.py"), port)
+			if !strings.HasSuffix(out, "all is well\n") {
+				t.Fatalf("output:\n%s", out)
+			}
+		})
+	}
+}
+
+var dialects = map[string]parse.Dialect{"cassandra": parse.Cassandra, "ycql": parse.YCQL}
+
+func TestCqlsh(t *testing.T) {
+	bin := python(t)
+	home := t.TempDir() // cqlsh keeps its history there
+	t.Setenv("HOME", home)
+	for name, d := range dialects {
+		t.Run(name, func(t *testing.T) {
+			cert, key := keyPair(t)
+			n := start(t, standalone.Options{
+				Dialect: d, Listen: "127.0.0.1:0", TLSCert: cert, TLSKey: key, User: "ann", PasswordFile: passwordFile(t, "s3cret"),
+			})
+			_, port, _ := net.SplitHostPort(n.TCPAddr().String())
+			t.Setenv("SSL_CERTFILE", cert)
+			out := run(t, filepath.Join(bin, "cqlsh"), "127.0.0.1", port, "--ssl", "-u", "ann", "-p", "s3cret", "-f", filepath.Join("testdata", "shell.cql"))
+			for _, want := range []string{"1 | one | {'a': 1} | {'x', 'y'}", "(1 rows)", "Native protocol v4"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("output lacks %q:\n%s", want, out)
+				}
+			}
+			if strings.Contains(out, "shell.cql:") {
+				t.Errorf("a statement failed:\n%s", out)
+			}
+		})
+	}
+}
