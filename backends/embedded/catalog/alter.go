@@ -54,6 +54,9 @@ func (c *change) alterTable(st *parse.AlterTable) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	if st.IfColumn && slices.EqualFunc(t.Columns, old.Columns, func(a, b *Column) bool { return a.Name == b.Name }) {
+		return &Change{}, nil // nothing to add, drop or rename
+	}
 	done.Schema = c.old.replaceTable(t)
 	return done, nil
 }
@@ -300,9 +303,9 @@ func (c *change) dropType(st *parse.Drop) (*Change, error) {
 		case c.ycql:
 			return nil, c.src.QL(cqlerr.InvalidRequest, st.Name.Span, "Cannot delete type '%s.%s'. It is used in table %s", ks.Name, name, used[0])
 		case len(types) > 0:
-			return nil, cqlerr.Invalid("Cannot drop user type '%s.%s' as it is still used by user types [%s]", ks.Name, name, strings.Join(types, ", "))
+			return nil, cqlerr.Invalid("Cannot drop user type '%s.%s' as it is still used by user types %s", ks.Name, name, strings.Join(types, ", "))
 		}
-		return nil, cqlerr.Invalid("Cannot drop user type '%s.%s' as it is still used by tables [%s]", ks.Name, name, strings.Join(tables, ", "))
+		return nil, cqlerr.Invalid("Cannot drop user type '%s.%s' as it is still used by tables %s", ks.Name, name, strings.Join(tables, ", "))
 	}
 	n := c.old.clone()
 	delete(n.touch(ks.Name).Types, name)

@@ -72,7 +72,7 @@ func (c *change) indexTargets(ix *Index, t *Table, st *parse.CreateIndex) error 
 			if c.ycql {
 				return c.src.QL(cqlerr.UndefinedColumn, target.Column.Span, "Column does not exist")
 			}
-			return cqlerr.Invalid("Column '%s' doesn't exist", target.Column.Name)
+			return cqlerr.Invalid("Undefined column name %s in table %s.%s", target.Column.Name, t.Keyspace, t.Name)
 		}
 		if target.Mode != "" || col.Type.IsMultiCell() {
 			if c.ycql {
@@ -168,7 +168,7 @@ func (c *change) dropIndex(st *parse.Drop) (*Change, error) {
 		case c.ycql:
 			return nil, c.src.QL(cqlerr.ObjectNotFound, st.Name.Span, "")
 		}
-		return nil, cqlerr.Invalid("Index '%s.%s' doesn't exist", ks.Name, st.Name.Name)
+		return nil, cqlerr.Invalid("Index '%s.%s' doesn't exist'", ks.Name, st.Name.Name)
 	}
 	t := old.clone()
 	t.Indexes = slices.DeleteFunc(t.Indexes, func(o *Index) bool { return o.Name == ix.Name })

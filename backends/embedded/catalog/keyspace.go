@@ -35,7 +35,7 @@ func (c *change) createKeyspace(st *parse.CreateKeyspace) (*Change, error) {
 	}
 	if ks.Replication == nil {
 		if !c.ycql {
-			return nil, cqlerr.Config("Missing mandatory option 'replication'")
+			return nil, cqlerr.Invalid("Missing mandatory option 'replication'")
 		}
 		ks.Replication = map[string]string{"class": strategyPrefix + "SimpleStrategy", "replication_factor": "1"}
 	}
@@ -132,6 +132,10 @@ func (c *change) replication(p parse.Property, m map[string]string) (map[string]
 	switch class {
 	case strategyPrefix + "SimpleStrategy":
 		rf, ok := m["replication_factor"]
+		if !ok && !c.ycql {
+			rf, ok = "1", true // the node's default_keyspace_rf
+			m["replication_factor"] = rf
+		}
 		if !ok {
 			return nil, config("SimpleStrategy requires a replication_factor strategy option.")
 		}

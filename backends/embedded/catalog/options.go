@@ -117,8 +117,15 @@ func (c *change) option(t *Table, p parse.Property, kind optionKind) (Option, er
 		if err != nil {
 			return Option{}, c.badProperty(p, "Invalid double value "+text+" for '"+p.Name+"'")
 		}
-		if f < 0 || f > 1 || f == 0 && p.Name == "bloom_filter_fp_chance" {
-			return Option{}, fail(p.Name + " must be larger than or equal to 0 and smaller than or equal to 1.0 (got " + text + ")")
+		shown := strconv.FormatFloat(f, 'f', -1, 64)
+		if !strings.Contains(shown, ".") {
+			shown += ".0"
+		}
+		switch {
+		case p.Name == "bloom_filter_fp_chance" && (f <= 6.71e-5 || f > 1):
+			return Option{}, fail(p.Name + " must be larger than 6.71E-5 and less than or equal to 1.0 (got " + shown + ")")
+		case f < 0 || f > 1:
+			return Option{}, fail(p.Name + " must be larger than or equal to 0 and smaller than or equal to 1.0 (got " + shown + ")")
 		}
 	case optCount, optTTL, optTablets:
 		n, err := strconv.ParseInt(text, 10, 32)
@@ -160,7 +167,7 @@ func (c *change) compaction(p parse.Property, m map[string]string) error {
 		if c.ycql {
 			return c.src.QL(cqlerr.InvalidProperty, p.Span, "Missing sub-option 'class' for property 'compaction'")
 		}
-		return cqlerr.Config("Missing sub-option 'class' for the 'compaction' option.")
+		return cqlerr.Config("Missing sub-option 'class' for the 'compaction' option")
 	}
 	short := strings.TrimPrefix(class, "org.apache.cassandra.db.compaction.")
 	if !compactionClasses[short] {

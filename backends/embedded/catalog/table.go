@@ -101,7 +101,7 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 		if clauses == 0 {
 			return cqlerr.Invalid("No PRIMARY KEY specifed for table '%s' (exactly one required)", t.Name)
 		}
-		return cqlerr.Invalid("Multiple PRIMARY KEYs specifed (exactly one required)")
+		return cqlerr.Invalid("Multiple PRIMARY KEY specified for table '%s' (exactly one required)", t.Name)
 	}
 	seen := map[string]bool{}
 	mark := func(refs []parse.ColumnRef, kind ColumnKind) error {
@@ -205,15 +205,12 @@ func (c *change) clusteringOrder(t *Table, order []parse.Order, at parse.Span) e
 			if c.ycql {
 				return c.src.QL(cqlerr.InvalidProperty, o.Span, "Columns in the CLUSTERING ORDER directive must be in same order as the clustering key columns order (%s must appear before %s)", keys[min(i, len(keys)-1)].Name, o.Expr.Text)
 			}
-			return cqlerr.Invalid("Clustering key columns must exactly match columns in CLUSTERING ORDER BY directive: %s must appear before %s", keys[min(i, len(keys)-1)].Name, o.Expr.Text)
+			return cqlerr.Invalid("Missing CLUSTERING ORDER for column %s", keys[min(i, len(keys)-1)].Name)
 		}
 		keys[i].Desc = o.Desc
 	}
-	if len(order) < len(keys) {
-		if c.ycql {
-			return c.src.QL(cqlerr.InvalidProperty, at, "Missing CLUSTERING ORDER for column %s", keys[len(order)].Name)
-		}
-		return cqlerr.Invalid("Missing CLUSTERING ORDER for column %s", keys[len(order)].Name)
+	if len(order) < len(keys) && c.ycql { // Cassandra 5 takes the first ones alone
+		return c.src.QL(cqlerr.InvalidProperty, at, "Missing CLUSTERING ORDER for column %s", keys[len(order)].Name)
 	}
 	return nil
 }

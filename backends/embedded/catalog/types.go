@@ -74,7 +74,7 @@ func (s *Schema) resolveParametric(src cqlerr.Source, keyspace string, w *parse.
 			if ycql {
 				return nil, src.QL(cqlerr.InvalidTable, w.Span, "Can only freeze collections or user defined types")
 			}
-			return nil, cqlerr.Invalid("frozen<> is only allowed on collections, tuples, and user-defined types (got %s)", args[0])
+			return nil, cqlerr.Syntax("frozen<> is only allowed on collections, tuples, and user-defined types (got %s)", args[0])
 		}
 		return f, nil
 	}

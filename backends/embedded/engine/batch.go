@@ -44,6 +44,21 @@ func (b *binder) planBatch(e *Engine, st *state, src *parse.Batch, keyspace stri
 	return p, tabs, nil
 }
 
+// pkIndices: of a batch on one table Cassandra takes, for each key column, the last
+// marker that is bound to it.
+func (p *batchPlan) pkIndices(b *binder) []uint16 {
+	var out []uint16
+	for _, w := range p.writes {
+		if w.tab != p.writes[0].tab {
+			return nil
+		}
+		if pk := b.pkIndices(w.where); pk != nil {
+			out = pk
+		}
+	}
+	return out
+}
+
 // checkBatch holds the rules of Cassandra's BatchStatement.validate.
 func checkBatch(kind parse.BatchType, ws []*writePlan, stamp bool) error {
 	if kind == parse.Counter && len(ws) > 0 {
@@ -99,7 +114,8 @@ func (e *Engine) runCASBatch(ws []*pending, res *server.Result) error {
 	var cols []*catalog.Column
 	for _, w := range ws {
 		if len(w.targets) != 1 {
-			return cqlerr.Invalid("Batch with conditions cannot span multiple partitions (you cannot use IN on the partition key)")
+			// An unchecked exception there, so it goes out as a server error.
+			return cqlerr.Server("java.lang.IllegalArgumentException: Batch with conditions cannot span multiple partitions (you cannot use IN on the partition key)")
 		}
 		if !w.targets[0].part.Equal(ws[0].targets[0].part) {
 			return cqlerr.Invalid("Batch with conditions cannot span multiple partitions")
@@ -157,15 +173,16 @@ func conflictingConditions(ws []*pending) error {
 			if b.p.cond == nil || b.p.staticRow || compareClustering(a.p.tab.def.ClusteringKey, a.targets[0].rows[0], b.targets[0].rows[0]) != 0 {
 				continue
 			}
-			ka, kb := a.p.cond.kind, b.p.cond.kind
+			this, before := a.p.cond.kind, b.p.cond.kind
 			switch {
-			case ka == kb && (ka != parse.KindExists && ka != parse.KindNotExists || ka == kb):
-			case ka == parse.KindNotExists && kb == parse.KindExists, kb == parse.KindNotExists && ka == parse.KindExists:
-				return cqlerr.Invalid("Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row")
-			case ka == parse.KindNotExists || kb == parse.KindNotExists:
+			case this == before:
+			case this == parse.KindAnd, this == parse.KindNotExists && before == parse.KindAnd:
+				// Said of IF EXISTS too.
 				return cqlerr.Invalid("Cannot mix IF conditions and IF NOT EXISTS for the same row")
-			default:
+			case before == parse.KindAnd:
 				return cqlerr.Invalid("Cannot mix IF conditions and IF EXISTS for the same row")
+			default:
+				return cqlerr.Invalid("Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row")
 			}
 		}
 	}

@@ -198,7 +198,10 @@ func (v *env) limitValue(l *limit, c *catalog.Column) ([]byte, error) {
 	}
 	b, err := l.t.required(v)
 	if err == nil && b == nil {
-		err = nullInCondition(v.ycql, c.Name)
+		if !v.ycql {
+			return []byte{}, nil // Cassandra takes null for the least value of all
+		}
+		err = nullInCondition(true, c.Name)
 	}
 	return b, err
 }
@@ -301,13 +304,13 @@ func (v *env) tupleOperands(x *tuples, cols []*catalog.Column) (exact [][][]byte
 		r = &tupleRange{}
 		if x.lo != nil {
 			r.loInc = x.lo.inclusive
-			if r.lo, err = v.tupleValues(x.lo.terms, x.lo.bind, cols); err != nil {
+			if r.lo, err = v.tupleValues(x.lo.terms, x.lo.bind, x.lo.cols); err != nil {
 				return nil, nil, err
 			}
 		}
 		if x.hi != nil {
 			r.hiInc = x.hi.inclusive
-			if r.hi, err = v.tupleValues(x.hi.terms, x.hi.bind, cols); err != nil {
+			if r.hi, err = v.tupleValues(x.hi.terms, x.hi.bind, x.hi.cols); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -347,13 +350,22 @@ func (r *tupleRange) slices(p [][]byte, cols []*catalog.Column) []storage.Slice 
 // pieces handles columns of mixed order: rows with lo < row < hi are those that
 // share the first i values with an end and lie beyond its value in column i.
 func (r *tupleRange) pieces(p [][]byte, cols []*catalog.Column) []storage.Slice {
-	n := len(cols)
-	if n == 0 {
-		if (r.lo == nil || r.loInc) && (r.hi == nil || r.hiInc) {
-			b := storage.Bound{Values: p, Inclusive: true}
-			return []storage.Slice{{Start: b, End: b}}
+	// An end that has no more values lies before, or behind, all that is left.
+	if r.lo != nil && len(r.lo) == 0 {
+		if !r.loInc {
+			return nil
 		}
-		return nil
+		r = &tupleRange{hi: r.hi, hiInc: r.hiInc}
+	}
+	if r.hi != nil && len(r.hi) == 0 {
+		if !r.hiInc {
+			return nil
+		}
+		r = &tupleRange{lo: r.lo, loInc: r.loInc}
+	}
+	if r.lo == nil && r.hi == nil {
+		b := storage.Bound{Values: p, Inclusive: true}
+		return []storage.Slice{{Start: b, End: b}}
 	}
 	c := cols[0]
 	between := func(lo, hi []byte) []storage.Slice {
@@ -404,7 +416,7 @@ func (q *reading) tupleMatches() (bool, error) {
 	}
 	row := q.row.ck[x.first : x.first+x.n]
 	plain := func(a, b [][]byte) int {
-		for i, c := range cols {
+		for i, c := range cols[:min(len(a), len(b))] {
 			if d := c.Type.Compare(a[i], b[i]); d != 0 {
 				return d
 			}

@@ -158,6 +158,9 @@ func (t *term) eval(v *env) (wire.Value, error) {
 		}
 		args[i] = a.Data
 	}
+	if t.call.name == "cast" && args[0] == nil {
+		return wire.Value{}, nil
+	}
 	data, err := t.call.eval(v, args)
 	return wire.Value{Data: data}, err
 }
@@ -167,7 +170,7 @@ func (v *env) unset(name string) error {
 	if v.ycql {
 		return cqlerr.QLPlain(cqlerr.InvalidRequest, "Bind variable was not set")
 	}
-	return cqlerr.Invalid("Invalid unset value for %s", name)
+	return cqlerr.Invalid("Invalid unset value for column %s", name)
 }
 
 // required evaluates a term that must have a value.

@@ -23,7 +23,7 @@ func (f *filter) matches(v *env) (bool, error) {
 	}
 	for _, o := range operands {
 		if o == nil {
-			return false, nullInCondition(false, f.col.Name)
+			return false, cqlerr.Invalid("Unsupported null value for column %s", f.col.Name)
 		}
 	}
 	if left.Data == nil {
@@ -105,6 +105,13 @@ func (f *filter) test(left []byte, operands [][]byte) (bool, error) {
 
 // compare tests a relation of an IF, where nulls can be compared.
 func (f *filter) compare(v *env, left []byte) (bool, error) {
+	if !v.ycql {
+		for i := range f.right {
+			if t := &f.right[i]; t.kind == termMarker && v.values[t.marker].Unset {
+				return false, cqlerr.Invalid("Invalid 'unset' value in condition")
+			}
+		}
+	}
 	operands, err := f.operands(v)
 	if err != nil {
 		return false, err

@@ -81,7 +81,7 @@ func buildFunctions() map[string][]*function {
 			add(tDate, one(from), conv(dateOfMillis), "todate", "to_date")
 		}
 		add(tBigint, one(from), conv(bigint), "tounixtimestamp", "to_unix_timestamp")
-		if from == tTimeuuid {
+		if from == tTimeuuid { // gone from Cassandra 5
 			add(tTimestamp, one(from), conv(bigint), "dateof")
 			add(tBigint, one(from), conv(bigint), "unixtimestampof")
 		}
@@ -183,7 +183,7 @@ func (b *binder) call(e *parse.Expr, want *spec) (term, error) {
 		return b.cellCall(e)
 	}
 	overloads := functions[name]
-	if len(overloads) == 0 || b.ycql && strings.Contains(name, "_") {
+	if len(overloads) == 0 || b.ycql && strings.Contains(name, "_") || !b.ycql && (name == "dateof" || name == "unixtimestampof") {
 		return term{}, unknown()
 	}
 	var firstErr error
@@ -215,7 +215,7 @@ func (b *binder) tryCall(e *parse.Expr, f *function, ambiguous bool) (term, erro
 		}
 		return term{}, cqlerr.Invalid("Invalid number of arguments in call to function system.%s: %d required but %d provided", f.name, len(f.args), len(e.Args))
 	}
-	t := term{kind: termCall, typ: f.ret, call: f, name: e.Text}
+	t := term{kind: termCall, typ: f.ret, call: f}
 	for i, a := range e.Args {
 		if a.Kind == parse.KindMarker && ambiguous {
 			return term{}, cqlerr.Invalid("Ambiguous call to function %s (can be matched by following signatures): use type casts to disambiguate", f.name)
@@ -232,7 +232,25 @@ func (b *binder) tryCall(e *parse.Expr, f *function, ambiguous bool) (term, erro
 		}
 		t.args = append(t.args, x)
 	}
+	t.name = b.callName(e, f.name, t.args)
 	return t, nil
+}
+
+// callName is what a result's column with the call is named.
+func (b *binder) callName(e *parse.Expr, fn string, args []term) string {
+	if b.ycql {
+		return b.text(e)
+	}
+	names := make([]string, len(args))
+	for i := range args {
+		switch args[i].kind {
+		case termConst, termMarker:
+			names[i] = b.text(e.Args[i])
+		default:
+			names[i] = args[i].name
+		}
+	}
+	return "system." + fn + "(" + strings.Join(names, ", ") + ")"
 }
 
 // cellCall is WRITETIME(c) and TTL(c).
@@ -294,7 +312,7 @@ func (b *binder) keyCall(e *parse.Expr, f *function) (term, error) {
 		}
 		return term{}, cqlerr.Invalid("Invalid number of arguments in call to function system.token: %d required but %d provided", len(b.table.PartitionKey), len(e.Args))
 	}
-	t := term{kind: termCall, typ: f.ret, call: f, name: b.text(e)}
+	t := term{kind: termCall, typ: f.ret, call: f}
 	for i, a := range e.Args {
 		x, err := b.term(a, columnSpec(b.table.PartitionKey[i]))
 		if err != nil {
@@ -302,10 +320,6 @@ func (b *binder) keyCall(e *parse.Expr, f *function) (term, error) {
 		}
 		t.args = append(t.args, x)
 	}
+	t.name = b.callName(e, f.name, t.args)
 	return t, nil
-}
-
-// castCall is CAST(x AS type) between numbers and to text.
-func (b *binder) castCall(e *parse.Expr, to *cqltype.Type) (term, error) {
-	return term{}, b.src.Refuse("CAST", e.Span)
 }

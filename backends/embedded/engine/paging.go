@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/wire"
@@ -128,41 +127,23 @@ func (d *stateReader) values() [][]byte {
 }
 
 // sort puts the rows of several partitions in ORDER BY's order: by the clustering
-// columns. It needs them selected.
+// columns.
 func (q *reading) sort(res *server.Result) {
-	n := len(res.Columns)
-	rows := make([][][]byte, res.RowCount())
-	for i := range rows {
-		rows[i] = res.Row(i)
+	cols := q.p.tab.def.ClusteringKey
+	order := make([]int, res.RowCount())
+	for i := range order {
+		order[i] = i
 	}
-	type key struct {
-		at  int
-		col *catalog.Column
-	}
-	var keys []key
-	for _, c := range q.p.tab.def.ClusteringKey {
-		for i, p := range q.p.proj {
-			if p == c {
-				keys = append(keys, key{i, c})
-				break
-			}
+	slices.SortStableFunc(order, func(a, b int) int {
+		d := compareClustering(cols, q.sortKeys[a], q.sortKeys[b])
+		if q.p.reverse {
+			d = -d
 		}
-	}
-	slices.SortStableFunc(rows, func(a, b [][]byte) int {
-		for _, k := range keys {
-			d := k.col.Type.Compare(a[k.at], b[k.at])
-			if k.col.Desc != q.p.reverse {
-				d = -d
-			}
-			if d != 0 {
-				return d
-			}
-		}
-		return 0
+		return d
 	})
 	out := make([][]byte, 0, len(res.Cells))
-	for _, r := range rows {
-		out = append(out, r[:n]...)
+	for _, i := range order {
+		out = append(out, res.Row(i)...)
 	}
 	res.Cells = out
 }

@@ -73,11 +73,7 @@ func (e *Engine) planStatement(p *plan, b *binder, st *state, stmt parse.Stateme
 		if p.batch, p.tables, err = b.planBatch(e, st, s, keyspace); err != nil {
 			return err
 		}
-		for _, w := range p.batch.writes {
-			if p.pk = b.pkIndices(w.where); p.pk != nil {
-				break
-			}
-		}
+		p.pk = p.batch.pkIndices(b)
 	case *parse.Block:
 		return e.planBlock(p, b, st, s, keyspace)
 	case *parse.Begin, *parse.Commit:

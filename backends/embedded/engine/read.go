@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
@@ -26,7 +27,9 @@ type reading struct {
 	perLeft   int64
 	page      int64 // rows that fit the page; negative: no paging
 	more      bool
-	last      place // where the last row of a full page was
+	lastKey   bool       // no other partition follows
+	sortKeys  [][][]byte // clustering keys of the rows, for ORDER BY over partitions
+	last      place      // where the last row of a full page was
 	from      *place
 	row       rowView
 	static    storage.Row
@@ -159,7 +162,7 @@ func (q *reading) limits(params *server.Params) error {
 			if q.ycql {
 				return cqlerr.QLPlain(cqlerr.InvalidArguments, name+" value cannot be null.")
 			}
-			return cqlerr.Invalid("Invalid null value of %s", name)
+			return cqlerr.Invalid("Invalid null value of %s", strings.ToLower(name))
 		}
 		*into = int64(int32(binary.BigEndian.Uint32(b)))
 		switch {
@@ -204,7 +207,8 @@ func (q *reading) partitions() error {
 		return err
 	}
 	q.ticketAll = len(keys) > 1
-	for _, key := range keys {
+	for i, key := range keys {
+		q.lastKey = i == len(keys)-1
 		if q.from != nil {
 			c := compareKeys(q.p.tab.def.PartitionKey, key, q.from.key)
 			if c < 0 || c == 0 && q.from.ck == nil {
@@ -410,7 +414,7 @@ func (q *reading) byIndex(r storage.Range) error {
 		return err
 	}
 	if value == nil {
-		return nullInCondition(q.ycql, s.index.col.Name)
+		return cqlerr.Invalid("Unsupported null value for column %s", s.index.col.Name)
 	}
 	var after *storage.Hit
 	if q.from != nil {
@@ -521,6 +525,9 @@ func (q *reading) emit() (bool, error) {
 		return true, q.accumulate()
 	}
 	q.out.rows++
+	if s.sortIn {
+		q.sortKeys = append(q.sortKeys, cloneValues(q.row.ck))
+	}
 	if s.proj != nil {
 		if q.out.cells == nil {
 			q.out.cells = make([][]byte, 0, len(s.proj))
@@ -545,7 +552,7 @@ func (q *reading) emit() (bool, error) {
 	// A full page has a successor, even if that turns out to be empty: both servers
 	// answer so, and clients rely on it (a nil state would start them anew).
 	if q.page > 0 && int64(q.out.rows) >= q.page {
-		q.more = true
+		q.more = !(q.lastKey && q.perLimit >= 0 && q.perLeft == 0)
 		q.last = place{key: cloneValues(q.row.key)}
 		if q.row.ck != nil && !s.distinct && len(s.tab.def.ClusteringKey) > 0 {
 			q.last.ck = cloneValues(q.row.ck)

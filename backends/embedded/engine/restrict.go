@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strings"
+
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqltype"
@@ -40,6 +42,7 @@ type tuples struct {
 }
 
 type tupleLimit struct {
+	cols      []*catalog.Column
 	terms     []term
 	bind      *term // a marker for the whole tuple
 	inclusive bool
@@ -410,7 +413,9 @@ func (b *binder) tupleRelation(r *restrictions, e *parse.Expr, write bool) error
 		r.tuples = &tuples{first: cols[0].Position, n: len(cols), at: e.Span}
 	}
 	x := r.tuples
-	if x.first != cols[0].Position || x.n != len(cols) || x.in != nil || x.inBind != nil {
+	x.n = max(x.n, len(cols))
+	exact := e.Op == parse.Eq || e.Op == parse.In
+	if x.first != cols[0].Position || x.in != nil || x.inBind != nil || exact && (x.lo != nil || x.hi != nil) {
 		return b.src.Refuse("more than one multi-column relation over different columns", e.Span)
 	}
 	names := "(" + joinNames(cols) + ")"
@@ -445,7 +450,7 @@ func (b *binder) tupleRelation(r *restrictions, e *parse.Expr, write bool) error
 		}
 		return nil
 	case parse.Lt, parse.Le, parse.Gt, parse.Ge:
-		l := &tupleLimit{inclusive: e.Op == parse.Le || e.Op == parse.Ge}
+		l := &tupleLimit{cols: cols, inclusive: e.Op == parse.Le || e.Op == parse.Ge}
 		if e.Args[1].Kind == parse.KindMarker {
 			t := b.bind(e.Args[1], spec{names, tupleType})
 			l.bind = &t
@@ -468,7 +473,14 @@ func (b *binder) tupleRelation(r *restrictions, e *parse.Expr, write bool) error
 	return cqlerr.Invalid("%s cannot be used for multi-column relations", e.Op)
 }
 
-func joinNames(cols []*catalog.Column) string { return columnNames(cols) }
+// joinNames is how Cassandra writes the columns of a multi-column relation.
+func joinNames(cols []*catalog.Column) string {
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = c.Name
+	}
+	return strings.Join(names, ",")
+}
 
 func tupleOf(cols []*catalog.Column) *cqltype.Type {
 	types := make([]*cqltype.Type, len(cols))

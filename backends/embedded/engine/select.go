@@ -70,6 +70,9 @@ func (b *binder) planSelect(st *parse.Select) (*selectPlan, error) {
 		}
 		s.columns = false
 	}
+	if err := s.staticsOnly(selected); err != nil {
+		return nil, err
+	}
 	if err := s.keys(); err != nil {
 		return nil, err
 	}
@@ -150,27 +153,12 @@ func (s *selectPlanner) selector(e *parse.Expr) (term, aggregate, string, error)
 	switch e.Kind {
 	case parse.KindColumn, parse.KindElement, parse.KindField, parse.KindCall:
 		x, err := s.term(e, spec{name: s.text(e)})
-		name := x.name
-		if x.kind == termCall && !s.ycql {
-			name = "system." + e.Text + callArgs(s.text(e))
-		} else if x.kind == termCall {
-			name = s.text(e)
-		}
-		return x, aggregate{}, name, err
+		return x, aggregate{}, x.name, err
 	case parse.KindCast:
 		x, err := s.cast(e, spec{name: s.text(e)})
-		return x, aggregate{}, s.text(e), err
+		return x, aggregate{}, x.name, err
 	}
 	return term{}, aggregate{}, "", s.src.Refuse("this selected expression", e.Span)
-}
-
-func callArgs(text string) string {
-	for i := range len(text) {
-		if text[i] == '(' {
-			return text[i:]
-		}
-	}
-	return ""
 }
 
 // keys finds out how the rows are reached: by partition keys, by token range or
@@ -196,7 +184,7 @@ func (s *selectPlanner) keys() error {
 	}
 	needFilter := ""
 	if partial && !s.ycql && !s.st.AllowFiltering && s.indexed() == nil {
-		return cqlerr.Invalid("Only EQ and IN relation are supported on the partition key (unless you use the token() function or allow filtering)")
+		return cqlerr.Invalid(cannotExecute)
 	}
 	if restricted > 0 && !p.byKey {
 		needFilter = "partition"
@@ -406,9 +394,6 @@ func (s *selectPlanner) limits() error {
 func (s *selectPlanner) checkDistinct(selected []bool) error {
 	for _, c := range s.table.Columns {
 		if !selected[c.Index] {
-			if c.Kind == catalog.Partition && !s.ycql {
-				return cqlerr.Invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", c.Name)
-			}
 			continue
 		}
 		if c.Kind == catalog.Clustering || c.Kind == catalog.Regular {
@@ -416,6 +401,11 @@ func (s *selectPlanner) checkDistinct(selected []bool) error {
 				return s.src.QL(cqlerr.InvalidCQL, s.st.Span, "Selecting distinct must request only partition keys and static columns")
 			}
 			return cqlerr.Invalid("SELECT DISTINCT queries must only request partition key columns and/or static columns (not %s)", c.Name)
+		}
+	}
+	for _, c := range s.table.PartitionKey {
+		if !selected[c.Index] && !s.ycql {
+			return cqlerr.Invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", c.Name)
 		}
 	}
 	for _, f := range s.p.rest {
@@ -428,6 +418,33 @@ func (s *selectPlanner) checkDistinct(selected []bool) error {
 	}
 	if s.p.ckPrefix > 0 {
 		return cqlerr.Invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
+	}
+	return nil
+}
+
+// staticsOnly refuses what Cassandra does: clustering columns restricted where only
+// statics are selected.
+func (s *selectPlanner) staticsOnly(selected []bool) error {
+	if s.ycql || s.st.Star {
+		return nil
+	}
+	statics := false
+	for _, c := range s.table.Columns {
+		if !selected[c.Index] {
+			continue
+		}
+		if c.Kind != catalog.Static && c.Kind != catalog.Partition {
+			return nil
+		}
+		statics = statics || c.Kind == catalog.Static
+	}
+	if !statics {
+		return nil
+	}
+	for _, c := range s.table.ClusteringKey {
+		if s.p.where.cols[c.Index] != nil {
+			return cqlerr.Invalid("Cannot restrict clustering columns when selecting only static columns")
+		}
 	}
 	return nil
 }

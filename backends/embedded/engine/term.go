@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
@@ -145,6 +146,11 @@ func (b *binder) literal(e *parse.Expr, s spec) (term, error) {
 	if err := b.checkShape(e, s); err != nil {
 		return term{}, err
 	}
+	if !b.ycql {
+		if err := b.checkElements(e, s); err != nil {
+			return term{}, err
+		}
+	}
 	kind := literalKinds[e.Kind]
 	if kind <= cqltype.DurationLiteral && !b.accepts(s.typ, e.Kind) {
 		return term{}, b.mismatch(e, cqlerr.Invalid("Invalid %s constant (%s) for \"%s\" of type %s", kind, constantText(e), s.name, s.typ))
@@ -175,11 +181,41 @@ func (b *binder) accepts(t *cqltype.Type, k parse.Kind) bool {
 }
 
 // constantText is how Cassandra shows a constant.
-func constantText(e *parse.Expr) string {
-	if e.Kind == parse.KindString {
-		return e.Text
+func constantText(e *parse.Expr) string { return e.Text }
+
+// checkElements words Cassandra's errors about what is in a literal.
+func (b *binder) checkElements(e *parse.Expr, s spec) error {
+	switch e.Kind {
+	case parse.KindUDT:
+		for _, n := range e.Names {
+			if !slices.Contains(s.typ.Fields, n) {
+				return cqlerr.Invalid("Unknown field '%s' in value of user defined type %s", n, s.typ.Name)
+			}
+		}
+		return nil
+	case parse.KindTuple:
+		if len(e.Args) > len(s.typ.Elems) {
+			return cqlerr.Invalid("Invalid tuple literal for %s: too many elements. Type %s expects %d but got %d", s.name, s.typ, len(s.typ.Elems), len(e.Args))
+		}
+		return nil
+	case parse.KindList, parse.KindSet, parse.KindMap:
+	default:
+		return nil
 	}
-	return e.Text
+	if !s.typ.IsCollection() {
+		return nil
+	}
+	for i, a := range e.Args {
+		t, what := s.typ.Elems[i%len(s.typ.Elems)], "value"
+		if e.Kind == parse.KindMap && i%2 == 0 {
+			what = "key"
+		}
+		if literalKinds[a.Kind] <= cqltype.DurationLiteral && !b.accepts(t, a.Kind) {
+			kind := map[parse.Kind]string{parse.KindList: "list", parse.KindSet: "set", parse.KindMap: "map"}[e.Kind]
+			return cqlerr.Invalid("Invalid %s literal for %s: %s %s is not of type %s", kind, s.name, what, b.text(a), t)
+		}
+	}
+	return nil
 }
 
 func emptyCollection(t *cqltype.Type, v []byte) bool {
@@ -207,6 +243,9 @@ func (b *binder) checkShape(e *parse.Expr, s spec) error {
 	if ok {
 		return nil
 	}
+	if e.Kind == parse.KindList && s.typ.IsCollection() && !b.ycql {
+		return cqlerr.Invalid("Unexpected receiver type '%s'; only list and vector are expected", s.typ)
+	}
 	return b.mismatch(e, cqlerr.Invalid("Invalid %s literal for %s of type %s", what, s.name, s.typ))
 }
 
@@ -214,6 +253,10 @@ func (b *binder) checkShape(e *parse.Expr, s spec) error {
 func (b *binder) composite(e *parse.Expr, s spec) (term, error) {
 	if err := b.checkShape(e, s); err != nil {
 		return term{}, err
+	}
+	if s.typ.IsCollection() && !b.ycql && hasMarker(e) {
+		kind := map[parse.Kind]string{parse.KindList: "list", parse.KindSet: "set", parse.KindMap: "map"}[e.Kind]
+		return term{}, cqlerr.Invalid("Invalid %s literal for %s: bind variables are not supported inside collection literals", kind, s.name)
 	}
 	t := term{kind: termCollection, typ: s.typ, name: s.name}
 	elems := s.typ.Elems
@@ -260,6 +303,10 @@ func (b *binder) composite(e *parse.Expr, s spec) (term, error) {
 		}
 	}
 	return t, nil
+}
+
+func hasMarker(e *parse.Expr) bool {
+	return e.Kind == parse.KindMarker || slices.ContainsFunc(e.Args, hasMarker)
 }
 
 // cast compiles (type)term and CAST(term AS type).

@@ -98,7 +98,7 @@ func (w *pending) using() error {
 		case x.Data == nil && v.ycql:
 			return cqlerr.QLPlain(cqlerr.InvalidArguments, "Value cannot be null.")
 		case len(x.Data) != 4:
-			return cqlerr.Invalid("Invalid null value of TTL")
+			w.ttl = 0 // null is no TTL, unset the table's
 		default:
 			ttl := int32(binary.BigEndian.Uint32(x.Data))
 			switch {
@@ -191,16 +191,24 @@ func (w *pending) look(tx *storage.Txn) error {
 	if ok {
 		w.view.st = &w.st
 	}
-	if p.staticRow {
-		w.view.exists = ok
-		if w.v.ycql && !ok && p.existence {
-			// Any live row of the partition counts (ycql-statics.md 1).
-			it := view.Rows(p.tab.store, t.part, storage.Slice{}, false, make(storage.Columns, len(p.tab.store.Columns)))
-			w.view.exists = it.Next()
-			return it.Close()
+	if !p.staticRow {
+		return nil
+	}
+	w.view.exists = ok
+	if w.v.ycql && (ok || !p.existence) {
+		return nil
+	}
+	// Beside the statics, the first live row of the partition counts: in YCQL for
+	// EXISTS (ycql-statics.md 1), in Cassandra for what a refusal shows.
+	it := view.Rows(p.tab.store, t.part, storage.Slice{}, false, make(storage.Columns, len(p.tab.store.Columns)))
+	if it.Next() {
+		if w.v.ycql {
+			w.view.exists = true
+		} else {
+			w.view.ck = cloneValues(it.Row().Clustering)
 		}
 	}
-	return nil
+	return it.Close()
 }
 
 // test reads the row and evaluates the condition; without one it holds.
@@ -393,7 +401,7 @@ func (a *assign) unset(dst []storage.Op, v *env) ([]storage.Op, error) {
 	switch {
 	case a.eff == effAppend && !v.ycql:
 		// What Cassandra 5.0 does: a ClassCastException.
-		return dst, cqlerr.Server("java.lang.ClassCastException: unset value in an append to list %s", a.col.Name)
+		return dst, cqlerr.Server("java.lang.ClassCastException: class org.apache.cassandra.cql3.Constants$Value cannot be cast to class org.apache.cassandra.cql3.Lists$Value (org.apache.cassandra.cql3.Constants$Value and org.apache.cassandra.cql3.Lists$Value are in unnamed module of loader 'app')")
 	case a.eff == effElement && v.ycql:
 		return dst, v.unset(a.val.name)
 	}
@@ -558,39 +566,41 @@ func storageError(err error) error {
 }
 
 // refusedRows lists the rows with conditions that exist, each once, in the order
-// of their clustering keys: what Cassandra shows of a refusal.
+// of their clustering keys: what Cassandra shows of a refusal. Conditions on statics
+// alone show the first row of the partition, or the statics without one; so do
+// statics whose conditions name only rows that are not there (CQL3CasRequest).
 func refusedRows(ws []*pending) []*rowView {
 	var rows []*rowView
+	var statics *rowView
+	onlyStatics := true
 	for _, w := range ws {
-		if w.p.cond == nil {
-			continue
-		}
 		v := &w.view
-		if !v.exists && v.st == nil || !v.exists && !w.p.staticRow && !testsStatics(w.p) {
+		switch {
+		case w.p.cond == nil:
 			continue
+		case !w.p.staticRow && v.exists:
+			rows = append(rows, v)
+		case v.st != nil || w.p.staticRow && v.ck != nil:
+			if statics == nil || w.p.staticRow {
+				statics = v
+			}
 		}
-		rows = append(rows, v)
+		onlyStatics = onlyStatics && w.p.staticRow
+	}
+	if len(rows) == 0 && statics != nil {
+		if !onlyStatics {
+			alone := *statics
+			alone.ck = nil
+			statics = &alone
+		}
+		return []*rowView{statics}
 	}
 	if len(rows) < 2 {
 		return rows
 	}
 	cols := rows[0].t.def.ClusteringKey
-	slices.SortStableFunc(rows, func(a, b *rowView) int {
-		if (a.ck == nil) != (b.ck == nil) {
-			if a.ck == nil {
-				return -1
-			}
-			return 1
-		}
-		return compareClustering(cols, a.ck, b.ck)
-	})
-	return slices.CompactFunc(rows, func(a, b *rowView) bool {
-		return (a.ck == nil) == (b.ck == nil) && compareClustering(cols, a.ck, b.ck) == 0
-	})
-}
-
-func testsStatics(p *writePlan) bool {
-	return slices.ContainsFunc(p.condCols, func(c *catalog.Column) bool { return c.Kind == catalog.Static })
+	slices.SortStableFunc(rows, func(a, b *rowView) int { return compareClustering(cols, a.ck, b.ck) })
+	return slices.CompactFunc(rows, func(a, b *rowView) bool { return compareClustering(cols, a.ck, b.ck) == 0 })
 }
 
 var appliedColumn = "[applied]"

@@ -296,7 +296,7 @@ func (b *binder) writeKey(p *writePlan, what string, at parse.Span) error {
 		p.ranged = true
 	case b.ycql:
 		return b.src.QL(cqlerr.InvalidCQL, at, "Missing condition on key columns in WHERE clause")
-	case p.kind == writeDelete && more:
+	case p.kind == writeDelete:
 		return cqlerr.Invalid("Range deletions are not supported for specific columns")
 	case more:
 		return cqlerr.Invalid("Slice restrictions are not supported on the clustering columns in %s statements", what)
@@ -409,7 +409,13 @@ func (b *binder) checkIf(p *writePlan, tail *parse.Tail) error {
 	}
 	switch {
 	case p.manyKeys:
-		return cqlerr.Invalid("IN on the %s key columns is not supported with conditional %s", "clustering", map[writeKind]string{writeUpdate: "updates", writeDelete: "deletions"}[p.kind])
+		what := map[writeKind]string{writeUpdate: "updates", writeDelete: "deletions"}[p.kind]
+		for _, c := range b.table.PartitionKey {
+			if p.where.cols[c.Index].isIn() {
+				return cqlerr.Invalid("IN on the partition key is not supported with conditional %s", what)
+			}
+		}
+		return cqlerr.Invalid("IN on the clustering key columns is not supported with conditional %s", what)
 	case p.ranged:
 		if p.where.tuples == nil && p.ck < len(p.tab.def.ClusteringKey) {
 			return cqlerr.Invalid("DELETE statements must restrict all PRIMARY KEY columns with equality relations in order to delete non static columns")
@@ -476,7 +482,7 @@ func (b *binder) assignment(p *writePlan, a *parse.Assignment) error {
 			return b.src.QL(cqlerr.InvalidArguments, a.Span, "Multiple incompatible setting of column %s.", c.Name)
 		}
 		if !b.ycql && (whole && !c.Type.IsMultiCell() || !whole && o.eff == effReplace || whole && o.eff == effReplace) {
-			return cqlerr.Invalid("Multiple incompatible setting of column %s", c.Name)
+			return cqlerr.Syntax("Multiple incompatible setting of column %s", c.Name)
 		}
 	}
 	if !whole {
@@ -601,8 +607,6 @@ func (b *binder) collectionOp(p *writePlan, c *catalog.Column, value *parse.Expr
 			return b.src.QL(cqlerr.DatatypeMismatch, at, "")
 		case c.Type.IsCollection():
 			return cqlerr.Invalid("Invalid operation (%s) for frozen collection column %s", text, c.Name)
-		case c.Type.IsNumeric() || c.Type.Kind == cqltype.Text || c.Type.Kind == cqltype.ASCII:
-			return b.src.Refuse("adding to a column", at)
 		}
 		return cqlerr.Invalid("Invalid operation (%s) for non counter column %s", text, c.Name)
 	}
@@ -621,6 +625,9 @@ func (b *binder) collectionOp(p *writePlan, c *catalog.Column, value *parse.Expr
 		}
 	case front && !b.ycql:
 		return cqlerr.Invalid("Invalid operation (%s) for %s column %s: prepend is only supported for lists", text, map[cqltype.Kind]string{cqltype.Set: "set", cqltype.Map: "map"}[c.Type.Kind], c.Name)
+	}
+	if eff == effAdd && c.Type.Kind == cqltype.Map && value.Kind == parse.KindSet && len(value.Args) > 0 && !b.ycql {
+		return cqlerr.Invalid("Value for a map addition has to be a map, but was: '%s'", b.text(value))
 	}
 	v, err := b.term(value, spec{c.Name, typ})
 	if err != nil {

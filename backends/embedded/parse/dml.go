@@ -349,12 +349,11 @@ func (p *parser) delete() (Statement, error) {
 	if s.Table, err = p.name(); err != nil {
 		return nil, err
 	}
+	if p.dialect == Cassandra && p.isWord(0, "using") && !p.isWord(1, "timestamp") {
+		return nil, p.unexpectedAt(1, "K_TIMESTAMP") // its grammar has no TTL here
+	}
 	if err := p.using(&s.Using); err != nil {
 		return nil, err
-	}
-	if s.Using.TTL != nil && p.dialect == Cassandra {
-		// Its grammar has only USING TIMESTAMP here.
-		return nil, p.unexpected("K_TIMESTAMP")
 	}
 	if p.dialect == Cassandra || p.isWord(0, "where") {
 		if err := p.expectWord("where"); err != nil {

@@ -87,10 +87,8 @@ func lexError(src string, d Dialect, start, end int, why string) error {
 	if why == "" {
 		return &Error{Msg: fmt.Sprintf("line %d:%d no viable alternative at character '%s'", line, col, src[start:end]), Span: at}
 	}
-	if start == len(src) || why != "" {
-		return &Error{Msg: fmt.Sprintf("line %d:%d mismatched character '<EOF>' expecting set null", line, col), Span: at}
-	}
-	return nil
+	line, col = lineCol(src, len(src))
+	return &Error{Msg: fmt.Sprintf("line %d:%d mismatched character '<EOF>' expecting '%c'", line, col, src[start]), Span: at}
 }
 
 // unexpected reports the token at hand. expected is a token name of
@@ -109,7 +107,7 @@ func (p *parser) unexpected(expected string) error {
 	line, col := lineCol(p.src, t.start)
 	text := p.src[t.start:t.end]
 	if t.kind == tokEOF {
-		text = "<EOF>"
+		line, col, text = 0, -1, "<EOF>" // ANTLR's end has no place
 	}
 	msg := fmt.Sprintf("line %d:%d ", line, col)
 	if expected == "" {

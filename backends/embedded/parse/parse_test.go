@@ -58,7 +58,7 @@ func TestParseErrors(t *testing.T) {
 		{"cassandra names the place and the token", Cassandra, "SELECT * FORM t", "line 1:9 mismatched input 'FORM' expecting K_FROM (SELECT * [FORM]...)"},
 		{"cassandra has no transactions", Cassandra, "BEGIN TRANSACTION", "line 1:6 mismatched input 'TRANSACTION' expecting K_BATCH (BEGIN [TRANSACTION])"},
 		{"cassandra cannot delete if not exists", Cassandra, "DELETE FROM t WHERE a = 1 IF NOT EXISTS", "line 1:29 no viable alternative at input 'NOT'"},
-		{"cassandra says EOF", Cassandra, "SELECT a FROM", "line 1:13 no viable alternative at input '<EOF>'"},
+		{"cassandra says EOF", Cassandra, "SELECT a FROM", "line 0:-1 no viable alternative at input '<EOF>'"},
 		{"ycql shows the statement with carets", YCQL, "SELECT * FORM t", "Invalid SQL Statement. syntax error, unexpected IDENT, expecting FROM\nSELECT * FORM t\n         ^^^^\n (ql error -11)"},
 		{"ycql has no batch text", YCQL, "BEGIN BATCH APPLY BATCH", "Invalid SQL Statement. syntax error, unexpected BATCH"},
 		{"ycql needs a semicolon at the end of a block", YCQL, "BEGIN TRANSACTION DELETE FROM t WHERE a = 1; END TRANSACTION", "Invalid SQL Statement. syntax error, unexpected end of file"},
@@ -66,7 +66,7 @@ func TestParseErrors(t *testing.T) {
 		{"ycql has no // comments", YCQL, "SELECT a FROM t // x", "syntax error, unexpected '/'"},
 		{"ycql refuses isolation levels", YCQL, "START TRANSACTION ISOLATION LEVEL SNAPSHOT;", "Feature Not Supported"},
 		{"ycql refuses nothing at all", YCQL, " ;; ", "Invalid SQL Statement: Unexpected empty statement list (ql error -11)"},
-		{"a quote is not closed", Cassandra, "SELECT 'a", "line 1:7 mismatched character '<EOF>'"},
+		{"a quote is not closed", Cassandra, "SELECT 'a", "line 1:9 mismatched character '<EOF>' expecting '''"},
 		{"terms nest too deeply", Cassandra, "SELECT a FROM t WHERE a = " + strings.Repeat("[", 200), "not supported by the embedded engine"},
 	}
 	for _, tt := range tests {
