@@ -317,11 +317,14 @@ func (s *TaskStore) CompleteTasksLessThan(ctx context.Context, request *p.Comple
 		return 0, invalid("CompleteTasksLessThan", err)
 	}
 	w := &plan.Write{Name: s.kind.names.completeTasks, Scope: plan.Atomic}
+	var from plan.Bound
 	below := []any{request.ExclusiveMaxTaskID}
 	switch {
 	case s.kind.fair && request.ExclusiveMaxPass < 1:
 		return 0, serviceerror.NewInternal("CompleteTasksLessThan: a fair queue begins at pass 1, ExclusiveMaxPass must be at least 1")
 	case s.kind.fair:
+		// From where upstream's delete begins: the tombstone covers the same.
+		from = plan.Bound{Compare: plan.GreaterOrEqual, Values: []any{int64(0), int64(0)}}
 		below = []any{request.ExclusiveMaxPass, request.ExclusiveMaxTaskID}
 	case request.ExclusiveMaxPass != 0 || request.ConditionRangeID != 0:
 		return 0, serviceerror.NewInternal("CompleteTasksLessThan: a classic queue has neither passes nor a condition on its range")
@@ -331,7 +334,7 @@ func (s *TaskStore) CompleteTasksLessThan(ctx context.Context, request *p.Comple
 	}
 	w.Mutations = append(w.Mutations, plan.Mutation{
 		Table: s.kind.tasks, Op: plan.DeleteRange, Key: append(queue[:len(queue):len(queue)], int64(request.Subqueue)),
-		To: plan.Bound{Compare: plan.Less, Values: below},
+		From: from, To: plan.Bound{Compare: plan.Less, Values: below},
 	})
 	if err := s.ex.Write(ctx, w); err != nil {
 		return 0, writeError(err, nil)

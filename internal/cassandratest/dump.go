@@ -54,6 +54,8 @@ func (n *Node) Dump(ctx context.Context, keyspace, table string) ([]Partition, e
 			return nil, err
 		}
 		args[len(args)-1] = "org.apache.cassandra.tools.SSTableExport" // in place of the server
+		// It runs for a second: the optimising compiler would only get in its way.
+		args = append([]string{"-XX:TieredStopAtLevel=1"}, args...)
 		cmd := exec.CommandContext(ctx, n.dist.java, append(args, file)...)
 		var errs strings.Builder
 		cmd.Stderr = &errs
