@@ -37,7 +37,9 @@ func acquire(ctx context.Context, admin cql.Admin, keyspace string, waiting func
 	}
 	l := &lock{admin: admin, keyspace: keyspace, owner: fmt.Sprintf("%s, process %d, %s", host, os.Getpid(), rand.Text()[:8]), done: make(chan struct{})}
 	told := false
+	var begin time.Time
 	for {
+		begin = time.Now()
 		ok, err := admin.CAS(ctx, fmt.Sprintf(`INSERT INTO %s.schema_version (keyspace_name, curr_version) VALUES (?, ?) IF NOT EXISTS USING TTL %d`,
 			quote(keyspace), int(lease.Seconds())), lockName(keyspace), l.owner)
 		if err != nil {
@@ -58,7 +60,7 @@ func acquire(ctx context.Context, admin cql.Admin, keyspace string, waiting func
 	}
 	held, cancel := context.WithCancelCause(ctx)
 	l.cancel = cancel
-	go l.renew(held)
+	go l.renew(held, begin.Add(lease))
 	return l, held, nil
 }
 
@@ -73,30 +75,32 @@ func (l *lock) holder(ctx context.Context) string {
 	return textOf(rows[0], "curr_version")
 }
 
-// renew extends the lease until ctx is done; a lease that cannot be extended
-// ends ctx. The row is written by INSERT and renewed by UPDATE of its one
+// renew extends the lease, which ends at expires, until ctx is done. A lease
+// that cannot be extended ends ctx, a third of a lease before it runs out. The row is written by INSERT and renewed by UPDATE of its one
 // column besides the key: the row marker expires with the first lease, the
 // column carries the row on, and the condition tests the column.
-func (l *lock) renew(ctx context.Context) {
+func (l *lock) renew(ctx context.Context, expires time.Time) {
 	defer close(l.done)
 	tick := time.NewTicker(lease / 3)
 	defer tick.Stop()
-	expires := time.Now().Add(lease)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		ok, err := l.admin.CAS(ctx, fmt.Sprintf(`UPDATE %s.schema_version USING TTL %d SET curr_version = ? WHERE keyspace_name = ? IF curr_version = ?`,
+		begin := time.Now()
+		request, cancel := context.WithTimeout(ctx, lease/4)
+		ok, err := l.admin.CAS(request, fmt.Sprintf(`UPDATE %s.schema_version USING TTL %d SET curr_version = ? WHERE keyspace_name = ? IF curr_version = ?`,
 			quote(l.keyspace), int(lease.Seconds())), l.owner, lockName(l.keyspace), l.owner)
+		cancel()
 		switch {
 		case err == nil && ok:
-			expires = time.Now().Add(lease)
+			expires = begin.Add(lease)
 		case err == nil:
 			l.cancel(fmt.Errorf("the update's lock was taken over by another one (%s): run it again", l.holder(ctx)))
 			return
-		case time.Now().Add(lease / 3).After(expires):
+		case !time.Now().Add(lease / 3).Before(expires):
 			l.cancel(fmt.Errorf("the update's lock could not be renewed: %w", err))
 			return
 		}
