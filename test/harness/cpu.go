@@ -8,6 +8,23 @@ import (
 	"time"
 )
 
+// rssOf returns the resident memory of a process in bytes, from /proc.
+func rssOf(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of process %d: %w", pid, err)
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("read the memory of process %d: unexpected %q", pid, text)
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of process %d: %w", pid, err)
+	}
+	return pages * int64(os.Getpagesize()), nil
+}
+
 // clockTick is the unit of /proc/PID/stat. It is 1/100 s wherever Linux runs Go.
 const clockTick = 10 * time.Millisecond
 

@@ -377,17 +377,24 @@ func (s *Server) AwaitNamespace(ctx context.Context, name string) error {
 
 // CPU returns the processor time that all running processes have used so far. It is
 // known on Linux only.
-func (s *Server) CPU() (time.Duration, error) {
-	var total time.Duration
+func (s *Server) CPU() (time.Duration, error) { return sum(s, cpuOf) }
+
+// Memory returns the resident memory of all running processes, in bytes. It is known
+// on Linux only.
+func (s *Server) Memory() (int64, error) { return sum(s, rssOf) }
+
+// sum adds what of says about each running process.
+func sum[N ~int64](s *Server, of func(pid int) (N, error)) (N, error) {
+	var total N
 	for _, p := range s.running {
 		if p == nil {
 			continue
 		}
-		used, err := cpuOf(p.Pid())
+		n, err := of(p.Pid())
 		if err != nil {
 			return 0, err
 		}
-		total += used
+		total += n
 	}
 	return total, nil
 }
