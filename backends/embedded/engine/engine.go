@@ -385,4 +385,4 @@ func (e *Engine) namedValues(p *plan, params *server.Params) ([]wire.Value, erro
 // pinned is a state of the store for [server.Params.Pinned].
 type pinned struct{ v *storage.View }
 
-func (p *pinned) view() *storage.View { return p.v }
+func (p *pinned) view() *storage.View { return p.v.Share() }

@@ -25,6 +25,10 @@ func (v *View) Close() {
 	}
 }
 
+// Share returns a view of the same state for another goroutine. It must not be used
+// after v was closed, and need not be closed itself.
+func (v *View) Share() *View { return &View{s: v.s, r: v.r, now: v.now} }
+
 // Ticket returns a ticket for all that the view can have seen in the given
 // partition. Whoever shows data to the outside waits for it. It is to be taken
 // after reading.
