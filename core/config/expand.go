@@ -180,7 +180,7 @@ func (e *expander) unusedOptions() {
 		raw, ok := e.mapping(all[name], "backends."+name)
 		if ok {
 			// Keys and types alone: what is not in use may be incomplete.
-			e.optionFaults(backend.Decode(raw, b.NewOptions()), all[name], "backends."+name)
+			e.optionFaults(backend.Decode(raw, b.NewOptions()), b, all[name], "backends."+name)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (e *expander) parse(b backend.Backend, options any, place string) backend.O
 	}
 	opener, err := b.ParseOptions(raw)
 	if err != nil {
-		e.optionFaults(err, options, place)
+		e.optionFaults(err, b, options, place)
 		return nil
 	}
 	return opener
@@ -212,25 +212,42 @@ func (e *expander) mapping(v any, place string) (map[string]any, bool) {
 }
 
 // optionFaults gives each fault its full path and the place it was read from.
-func (e *expander) optionFaults(err error, options any, place string) {
-	var faults *backend.OptionsError
+func (e *expander) optionFaults(err error, b backend.Backend, options any, place string) {
+	t, _ := options.(tree)
+	for _, f := range faultsOf(err, backend.KeysOf(b.NewOptions())) {
+		value := options
+		for _, keys := range pathPrefixes(f.Path) {
+			if v := lookup(t, keys...); v != nil {
+				value = v
+				break
+			}
+		}
+		e.fail(value, "%s", backend.Fault{Path: strings.TrimSuffix(place+"."+f.Path, "."), Text: f.Text})
+	}
+}
+
+// faultsOf takes an error of ParseOptions apart: an OptionsError holds faults;
+// of joined errors each is one, and the key that it may begin with is its path.
+func faultsOf(err error, known []string) []backend.Fault {
+	var structured *backend.OptionsError
+	var joined interface{ Unwrap() []error }
 	switch {
 	case err == nil:
-	case errors.As(err, &faults):
-		t, _ := options.(tree)
-		for _, f := range faults.Faults {
-			var value any = options
-			for _, keys := range pathPrefixes(f.Path) {
-				if v := lookup(t, keys...); v != nil {
-					value = v
-					break
-				}
-			}
-			e.fail(value, "%s.%s: %s", place, f.Path, f.Text)
+		return nil
+	case errors.As(err, &structured):
+		return structured.Faults
+	case errors.As(err, &joined):
+		var out []backend.Fault
+		for _, one := range joined.Unwrap() {
+			out = append(out, faultsOf(one, known)...)
 		}
-	default:
-		e.fail(options, "%s: %w", place, err)
+		return out
 	}
+	path, text, found := strings.Cut(err.Error(), ": ")
+	if !found || !slices.Contains(known, path) {
+		path, text = "", err.Error()
+	}
+	return []backend.Fault{{Path: path, Text: text}}
 }
 
 // pathPrefixes lists a fault's path and those of what holds it, longest first:

@@ -159,6 +159,8 @@ func TestFaultsNameTheirPlace(t *testing.T) {
 			[]string{`FILE:12: backends.cassandra.port: must be a whole number, not "x"`, `FILE:12: backends.cassandra.tls.enabled: must be true or false, not "7"`}},
 		{"a fault of sense in a key that is not given", minimal + "backend: cassandra\nbackends: {cassandra: {tls: {caFile: x}}}\n", nil, nil,
 			[]string{`FILE:12: backends.cassandra.tls.enabled: must be true where tls.caFile is given`}},
+		{"faults that a backend joins", minimal + "backend: cassandra\nbackends:\n  cassandra:\n    keyspace: ''\n    user: u\n", nil, nil,
+			[]string{`FILE:14: backends.cassandra.keyspace: must be named`, `FILE:15: backends.cassandra.user: must have a keyspace: any`, `FILE:14: backends.cassandra: nothing: fits`}},
 		{"a misspelt option of a database that is not chosen", minimal + "backends: {yugabyte: {hots: x}}\n", nil, nil,
 			[]string{`FILE:11: backends.yugabyte.hots: unknown key, did you mean "hosts"?`}},
 		{"options of a database that does not exist", minimal + "backends: {casandra: {hosts: x}}\n", nil, nil,
@@ -279,7 +281,8 @@ func TestRenderedConfigurationLoadsAgainAndMasks(t *testing.T) {
 	}
 	for _, line := range []string{
 		"numHistoryShards: 7 # " + path + ":6", "level: debug # --set log.level", "stdout: true # environment variable TEMPORAL__LOG__STDOUT",
-		`password: "******" # ` + path + ":14", "name: cassandra # --set backend", "# " + path + ":16\n  exporters:", "endpoint: 'localhost:4317'",
+		`password: "******" # ` + path + ":14", "name: cassandra # --set backend", "port: 9042 # default", "enableHostVerification: false # default",
+		"# " + path + ":16\n  exporters:", "endpoint: 'localhost:4317'",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("%q is missing in\n%s", line, text)

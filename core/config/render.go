@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -11,7 +12,8 @@ import (
 
 // String renders the whole configuration as YAML, secrets masked. A value that
 // some layer gave carries the place as a comment; the others are what the
-// server assumes. It can be loaded again, but for the masks.
+// server assumes, and options of ours that are at their default say so. It can
+// be loaded again, but for the masks.
 func (l *Loaded) String() string {
 	var doc yaml.Node
 	if err := doc.Encode(l.Config); err != nil {
@@ -21,6 +23,7 @@ func (l *Loaded) String() string {
 		replaceKey(&doc, "otel", clone(toNode(otel))) // a type that does not encode itself
 	}
 	l.annotate(&doc, l.tree, "", false)
+	l.addDefaults(&doc)
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
@@ -28,6 +31,47 @@ func (l *Loaded) String() string {
 		return "cannot be rendered: " + err.Error()
 	}
 	return out.String()
+}
+
+// addDefaults adds the options of the chosen database that no layer gave.
+func (l *Loaded) addDefaults(doc *yaml.Node) {
+	if l.Chosen == nil {
+		return
+	}
+	at := []string{"persistence", "datastores", l.Config.Persistence.DefaultStore, "customDatastore", "options"}
+	given, _ := lookup(l.tree, at...).(tree)
+	for _, o := range backend.DescribeOptions(l.Chosen.Opener.Options()) {
+		path := strings.Split(o.Path, ".")
+		if o.Default == "" || o.Secret || lookup(given, path...) != nil {
+			continue
+		}
+		n := doc
+		for _, key := range slices.Concat(at, path[:len(path)-1]) {
+			n = child(n, key)
+		}
+		n.Content = append(n.Content,
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[len(path)-1]},
+			&yaml.Node{Kind: yaml.ScalarNode, Value: o.Default, LineComment: "# default"})
+	}
+}
+
+// child returns the mapping under a key, made if there is none.
+func child(m *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == key && m.Content[i+1].Kind == yaml.MappingNode {
+			m.Content[i+1].Style = 0
+			return m.Content[i+1]
+		}
+	}
+	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	replaceKey(m, key, n)
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i+1] == n {
+			return n
+		}
+	}
+	m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, n)
+	return n
 }
 
 // clone copies a node, so that masks and comments do not reach the original.

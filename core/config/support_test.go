@@ -65,7 +65,12 @@ func (b fakeBackend) ParseOptions(raw map[string]any) (backend.Opener, error) {
 	if o.TLS.CaFile != "" && !o.TLS.Enabled {
 		faults.Add("tls.enabled", "must be true where tls.caFile is given")
 	}
-	return fakeOpener{o}, faults.Err()
+	if err := faults.Err(); err != nil || o.User == "" || o.Keyspace != "" {
+		return fakeOpener{o}, err
+	}
+	// Some backends join plain errors.
+	return nil, fmt.Errorf("%s options: %w", b.name, errors.Join(
+		errors.New("keyspace: must be named"), errors.New("user: must have a keyspace: any"), errors.New("nothing: fits")))
 }
 
 type fakeOpener struct{ o *fakeOptions }
