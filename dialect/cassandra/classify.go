@@ -39,7 +39,8 @@ func classify(err error) (errs.Kind, errs.Outcome) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return errs.Canceled, outcome
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
+		e != nil && e.Reach == cql.Sent && strings.Contains(e.Message, "timeout"):
 		return errs.Timeout, outcome
 	case e != nil:
 		// A connection that broke, a driver's own limit, no host to ask.

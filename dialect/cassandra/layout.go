@@ -236,7 +236,7 @@ var shardTables = []*render.Table{
 	},
 	{
 		// Category ids are those of service/history/tasks/category.go.
-		Logical: plan.HistoryTasks, By: plan.TaskCategoryID,
+		Logical: plan.HistoryTasks, By: plan.TaskCategoryID, Witness: plan.HistoryTask,
 		Families: []render.Family{
 			historyTasks(1, typeTransfer, idsTransfer, "transfer", "transfer_encoding"),
 			historyTasks(2, typeTimer, idsTimer, "timer", "timer_encoding"),
@@ -246,7 +246,7 @@ var shardTables = []*render.Table{
 		},
 	},
 	{
-		Logical: plan.ReplicationDLQ,
+		Logical: plan.ReplicationDLQ, Witness: plan.DLQTask,
 		Families: one("executions", 1,
 			inShard(typeReplicationDLQ,
 				render.Fixed("namespace_id", namespaceIDs(idsVisibility)),

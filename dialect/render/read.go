@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
@@ -11,6 +12,7 @@ import (
 
 // readProgram implements dialect.ReadProgram: one statement for each family.
 type readProgram struct {
+	compiler *Compiler
 	read     *plan.Read
 	table    *Table
 	families []readStatement
@@ -22,6 +24,7 @@ type readStatement struct {
 	family *Family
 	fields []field // what is selected, in order
 	out    []int   // for each column of the read its field; -1-n: argument n
+	used   atomic.Bool
 }
 
 // Read compiles a read.
@@ -29,9 +32,6 @@ func (c *Compiler) Read(r *plan.Read) (dialect.ReadProgram, error) {
 	p, err := c.compileRead(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
-	}
-	for i := range p.families {
-		c.record(&p.families[i].Statement)
 	}
 	return p, nil
 }
@@ -47,7 +47,7 @@ func (c *Compiler) compileRead(r *plan.Read) (*readProgram, error) {
 	if t.By != nil && index(r.Table.Key, t.By) >= r.Eq {
 		return nil, fmt.Errorf("%s is read without %s", r.Table, t.By)
 	}
-	p := &readProgram{read: r, table: t, families: make([]readStatement, len(t.Families))}
+	p := &readProgram{compiler: c, read: r, table: t, families: make([]readStatement, len(t.Families))}
 	for i := range t.Families {
 		if err := t.compileRead(&t.Families[i], r, &p.families[i]); err != nil {
 			return nil, err
@@ -213,6 +213,9 @@ func (p *readProgram) Bind(part int, args []any) (cql.Call, dialect.RowDecoder, 
 		return cql.Call{}, nil, err
 	}
 	st := &p.families[at]
+	if !st.used.Load() && !st.used.Swap(true) {
+		p.compiler.record(&st.Statement)
+	}
 	bound := make([]any, len(st.slots))
 	for i, s := range st.slots {
 		k := &Key{}

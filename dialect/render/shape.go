@@ -269,7 +269,9 @@ func (t *Table) shapesOf(m *plan.Mutation) (first, second shape, n int, err erro
 	if deltas&filled|appends == 0 {
 		return insert, second, 1, nil
 	}
-	update.sets, update.whole, update.deltas = 0, 0, deltas
+	// The UPDATE carries all collections: a list that both carried would double.
+	insert.whole = 0
+	update.sets, update.whole, update.deltas = 0, whole, deltas
 	t.widen(&update)
 	return insert, update, 2, nil
 }

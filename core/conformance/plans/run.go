@@ -1,0 +1,201 @@
+package plans
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/core/errs"
+	"github.com/temporal-ycql/temporal-ycql/core/exec"
+	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
+)
+
+// Run makes n random writes on an empty keyspace behind ex and on the
+// interpreter, and fails where they differ.
+func Run(t *testing.T, ex exec.Executor, seed uint64, n int) {
+	t.Logf("seed %d: run again with -seed %d", seed, seed)
+	h := &harness{t: t, real: ex}
+	h.model = memory.NewExecutor(memory.NewState(), ex.Traits())
+	h.g = NewGenerator(seed, h.current)
+	for i := range n {
+		w := h.g.Write()
+		if len(w.Mutations) == 0 {
+			continue
+		}
+		h.write(w)
+		for j := range w.Mutations {
+			if m := &w.Mutations[j]; m.Op != plan.DeleteRange {
+				h.read(rangeRead{Read: pointReads[m.Table]}, m.Key)
+			}
+		}
+		r := rangeReads[i%len(rangeReads)]
+		h.read(r, h.g.args(r.Read))
+		if t.Failed() {
+			t.Fatalf("after write %d:\n%s", i, describe(w))
+		}
+	}
+	for range 3 {
+		for _, r := range rangeReads {
+			h.read(r, h.g.args(r.Read))
+		}
+	}
+}
+
+type harness struct {
+	t     *testing.T
+	real  exec.Executor
+	model exec.Executor
+	g     *Generator
+}
+
+// current looks a column up in the model.
+func (h *harness) current(t *plan.Table, key []any, c *plan.Column) any {
+	at := slices.Index(t.Columns, c)
+	rows, _, err := page(h.t.Context(), h.model, pointReads[t], plan.Page{}, key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if len(rows) == 0 || at < 0 {
+		return nil
+	}
+	return rows[0][at]
+}
+
+func (h *harness) write(w *plan.Write) {
+	h.t.Helper()
+	nextMillisecond()
+	want := h.model.Write(h.t.Context(), w)
+	got := h.real.Write(h.t.Context(), w)
+	if (got == nil) != (want == nil) {
+		h.t.Errorf("write = %v, the model says %v", got, want)
+		return
+	}
+	if want == nil {
+		return
+	}
+	var g, m *errs.Error
+	if !errors.As(got, &g) || !errors.As(want, &m) || g.Kind != m.Kind || g.Outcome != m.Outcome {
+		h.t.Errorf("write = %v, the model says %v", got, want)
+		return
+	}
+	var gc, mc *plan.Conflict
+	if !errors.As(g.Err, &gc) || !errors.As(m.Err, &mc) || gc.Mutation != mc.Mutation || gc.Cond != mc.Cond || gc.Row().Sight != mc.Row().Sight {
+		h.t.Errorf("write is refused by %v, the model says %v", g.Err, m.Err)
+		return
+	}
+	for c, want := range mc.Row().Values {
+		if got, shown := gc.Row().Values[c]; !shown || !reflect.DeepEqual(normal(got), normal(want)) {
+			h.t.Errorf("refusal shows %s as %v, the model says %v", c, got, want)
+		}
+	}
+}
+
+// nextMillisecond waits until the clock has moved on. Cassandra gives the
+// conditional writes of one millisecond timestamps from its beginning, plain
+// ones from the client's microseconds: of two writes in one millisecond the
+// first may win.
+func nextMillisecond() {
+	for now := time.Now().UnixMilli(); time.Now().UnixMilli() <= now+1; { //nolint:revive // the clock is what is waited for
+	}
+}
+
+func (h *harness) read(r rangeRead, args []any) {
+	h.t.Helper()
+	want := h.all(h.model, r.Read, args, 0)
+	got := h.all(h.real, r.Read, args, []int{0, 1, 2, 3}[h.g.r.IntN(4)])
+	if r.unordered {
+		sortRows(got)
+		sortRows(want)
+	}
+	if !reflect.DeepEqual(got, want) {
+		h.t.Errorf("read %s (by %d columns, backwards: %t) of %v =\n %v, the model says\n %v", r.Name, r.Eq, r.Desc, args, got, want)
+	}
+}
+
+// all reads every page.
+func (h *harness) all(ex exec.Executor, r *plan.Read, args []any, size int) [][]any {
+	h.t.Helper()
+	all := [][]any{}
+	p := plan.Page{Size: size}
+	for range 200 {
+		rows, token, err := page(h.t.Context(), ex, r, p, args)
+		if err != nil {
+			h.t.Fatalf("read %s of %v: %v", r.Name, args, err)
+		}
+		all = append(all, rows...)
+		if token == nil {
+			return all
+		}
+		if p.Token = token; size > 0 && len(rows) > size {
+			h.t.Fatalf("read %s: page of %d rows, asked for %d", r.Name, len(rows), size)
+		}
+	}
+	h.t.Fatalf("read %s: pages without end", r.Name)
+	return nil
+}
+
+func page(ctx context.Context, ex exec.Executor, r *plan.Read, p plan.Page, args []any) ([][]any, []byte, error) {
+	rows, err := ex.Read(ctx, r, p, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	n := len(r.Columns)
+	if r.Count {
+		n = 1
+	}
+	var all [][]any
+	for rows.Next() {
+		row := make([]any, n)
+		for i := range row {
+			row[i] = normal(rows.Value(i))
+		}
+		all = append(all, row)
+	}
+	token := rows.Token()
+	return all, token, rows.Close()
+}
+
+// normal takes away differences that do not count: nil and empty bytes.
+func normal(v any) any {
+	blob := func(b plan.Blob) plan.Blob {
+		if len(b.Data) == 0 {
+			b.Data = nil
+		}
+		return b
+	}
+	switch v := v.(type) {
+	case plan.Blob:
+		return blob(v)
+	case []plan.Blob:
+		for i := range v {
+			v[i] = blob(v[i])
+		}
+	}
+	return v
+}
+
+func sortRows(rows [][]any) {
+	slices.SortFunc(rows, func(a, b []any) int {
+		return slices.Compare([]byte(fmt.Sprint(a...)), []byte(fmt.Sprint(b...)))
+	})
+}
+
+func describe(w *plan.Write) string {
+	s := fmt.Sprintf("%s, scope %d\n", w.Name, w.Scope)
+	for i := range w.Mutations {
+		m := &w.Mutations[i]
+		s += fmt.Sprintf("  op %d %s ahead %t group %d live %t ttl %d from %v to %v\n", m.Op, m.KeyString(), m.Ahead, m.Group, m.Live, m.TTL, m.From, m.To)
+		for _, c := range m.Conds {
+			s += fmt.Sprintf("    if test %d %v = %v\n", c.Test, c.Column, c.Value)
+		}
+		for _, e := range m.Effects {
+			s += fmt.Sprintf("    effect %d %s %v\n", e.Op, e.Column, e.Value)
+		}
+	}
+	return s
+}
