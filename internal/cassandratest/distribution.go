@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // ErrNotInstalled means that this machine has no Java 17 or no Maven.
-var ErrNotInstalled = errors.New("Java 17 and Maven are needed to run Apache Cassandra")
+var ErrNotInstalled = errors.New("running Apache Cassandra needs Java 17 and Maven")
 
 // distribution is a Cassandra on disk and the Java to run it with.
 type distribution struct {

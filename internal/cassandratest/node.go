@@ -128,7 +128,7 @@ func (n *Node) awaitAnswer(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for Cassandra at %s: %w (last answer: %w)", n.Addr(), ctx.Err(), err)
 		case <-n.process.Done():
-			return fmt.Errorf("Cassandra ended at start (%w); its log is in %s", n.process.Wait(), n.logFile())
+			return fmt.Errorf("start Cassandra: it ended (%w); its log is in %s", n.process.Wait(), n.logFile())
 		case <-tick.C:
 		}
 	}

@@ -37,7 +37,7 @@ func Start(t testing.TB) *DB {
 		needs.Missing(t, fmt.Sprintf("PostgreSQL (%v)", err), "install Debian's package postgresql")
 	}
 	// Not t.TempDir: another user must be able to enter it.
-	dir, err := os.MkdirTemp("", "temporal-ycql-postgresql-")
+	dir, err := os.MkdirTemp("", "temporal-ycql-postgresql-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatalf("make PostgreSQL's directory: %v", err)
 	}
@@ -95,7 +95,7 @@ func (db *DB) await(t testing.TB, bin string, p *childproc.Process, logFile stri
 			return
 		}
 		if !p.Running() || ctx.Err() != nil {
-			text, _ := os.ReadFile(logFile) //nolint:errcheck // an empty log says as much
+			text, _ := os.ReadFile(logFile) // an empty log says as much
 			t.Fatalf("PostgreSQL does not answer (%v); its log:\n%s", err, text)
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -42,7 +42,7 @@ func (s *server) awaitGone(t *testing.T, c client.Client, namespaceID string, ru
 	t.Helper()
 	await(t, "the workflow to go", func(ctx context.Context) error {
 		if _, err := c.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID()); !is[*serviceerror.NotFound](err) {
-			return fmt.Errorf("it still answers: %v", err)
+			return fmt.Errorf("it still answers: %w", err)
 		}
 		return nil
 	})
@@ -108,7 +108,7 @@ func testDeleteNamespace(t *testing.T, s *server, queue string) {
 	await(t, "the namespace to go", func(ctx context.Context) error {
 		_, err := s.Client.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Id: id})
 		if !is[*serviceerror.NamespaceNotFound](err) {
-			return fmt.Errorf("it still answers: %v", err)
+			return fmt.Errorf("it still answers: %w", err)
 		}
 		return nil
 	})

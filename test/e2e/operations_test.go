@@ -110,7 +110,7 @@ func testSchedule(t *testing.T, s *server, queue string) {
 	require.NoError(t, handle.Delete(t.Context()))
 	await(t, "the schedule to go", func(ctx context.Context) error {
 		if _, err := handle.Describe(ctx); !is[*serviceerror.NotFound](err) {
-			return fmt.Errorf("it still answers: %v", err)
+			return fmt.Errorf("it still answers: %w", err)
 		}
 		return nil
 	})

@@ -91,10 +91,10 @@ func listenable(hosts []string, port int) error {
 	for _, host := range hosts {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err != nil {
-			return err //nolint:wrapcheck // freePort says what it was for
+			return err
 		}
 		if err := l.Close(); err != nil {
-			return err //nolint:wrapcheck // as above
+			return err
 		}
 	}
 	return nil

@@ -148,7 +148,7 @@ func (s *Server) awaitPort(ctx context.Context, i int) error {
 	for {
 		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(s.ports[role])))
 		if err == nil {
-			return conn.Close() //nolint:wrapcheck // nothing was sent
+			return conn.Close()
 		}
 		select {
 		case <-ctx.Done():
@@ -203,7 +203,7 @@ func (s *Server) Kill(processes ...int) error {
 func (s *Server) Stop(processes ...int) error {
 	return s.each(processes, func(p *childproc.Process) error {
 		if err := p.Stop(stopLimit); err != nil {
-			return err //nolint:wrapcheck // names the program already
+			return err
 		}
 		if err := p.Wait(); err != nil {
 			return fmt.Errorf("%s ended its work with %w", s.launcher.Name, err)

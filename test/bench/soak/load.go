@@ -41,7 +41,7 @@ type load struct {
 func startLoad(server *harness.Server, inFlight int) (*load, error) {
 	c, err := server.Dial(namespace)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it did
+		return nil, err
 	}
 	l := &load{client: c, draining: make(chan struct{}), worker: worker.New(c, queue, worker.Options{})}
 	l.worker.RegisterWorkflow(steps)
@@ -79,7 +79,7 @@ func (l *load) one(id string) error {
 		_, err := l.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 			ID: id, TaskQueue: queue, WorkflowTaskTimeout: 5 * time.Second,
 		}, steps, id)
-		return err //nolint:wrapcheck // below
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", id, err)
@@ -98,7 +98,7 @@ func (l *load) one(id string) error {
 			said = "ended with " + err.Error()
 			return nil
 		}
-		return err //nolint:wrapcheck // below
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("wait for %s: %w", id, err)
@@ -159,11 +159,11 @@ func steps(ctx workflow.Context, id string) (string, error) {
 	for range stepCount {
 		var dot string
 		if err := workflow.ExecuteActivity(ctx, step).Get(ctx, &dot); err != nil {
-			return "", err //nolint:wrapcheck // the workflow's own error
+			return "", err
 		}
 		said += dot
 		if err := workflow.Sleep(ctx, 200*time.Millisecond); err != nil {
-			return "", err //nolint:wrapcheck // as above
+			return "", err
 		}
 	}
 	return said, nil

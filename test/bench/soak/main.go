@@ -77,11 +77,11 @@ func soak(ctx context.Context, o options) (r report, err error) {
 	defer func() { err = errors.Join(err, stop()) }()
 	server, err := harness.Launch(ctx, l, harness.Spec{Node: node})
 	if err != nil {
-		return report{}, err //nolint:wrapcheck // says what it did
+		return report{}, err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	if err := server.Namespace(ctx, namespace, time.Hour); err != nil {
-		return report{}, err //nolint:wrapcheck // says what it did
+		return report{}, err
 	}
 	load, err := startLoad(server, o.inFlight)
 	if err != nil {
@@ -117,15 +117,15 @@ func soak(ctx context.Context, o options) (r report, err error) {
 func note(r *report, server *harness.Server) error {
 	used, err := server.Memory()
 	r.MemoryMB = append(r.MemoryMB, used>>20)
-	return err //nolint:wrapcheck // says what it did
+	return err
 }
 
 func launcher(ctx context.Context, name string) (harness.Launcher, error) {
 	switch name {
 	case "own":
-		return harness.Own(ctx) //nolint:wrapcheck // says what it did
+		return harness.Own(ctx)
 	case "stock":
-		return harness.Stock(ctx) //nolint:wrapcheck // as above
+		return harness.Stock(ctx)
 	default:
 		return harness.Launcher{}, fmt.Errorf("-server %q: want own or stock", name)
 	}
@@ -135,11 +135,11 @@ func launcher(ctx context.Context, name string) (harness.Launcher, error) {
 func cassandra(ctx context.Context) (*cassandratest.Node, func() error, error) {
 	if addr := os.Getenv(cassandratest.SharedEnv); addr != "" {
 		node, err := cassandratest.External(addr)
-		return node, func() error { return nil }, err //nolint:wrapcheck // says what it did
+		return node, func() error { return nil }, err
 	}
 	node, err := cassandratest.Launch(ctx, cassandratest.WithHeap(1024))
 	if err != nil {
-		return nil, nil, err //nolint:wrapcheck // says what it did
+		return nil, nil, err
 	}
 	return node, node.Stop, nil
 }

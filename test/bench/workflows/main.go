@@ -148,9 +148,9 @@ func compare(ctx context.Context, o options) (err error) {
 func launcher(ctx context.Context, name string) (harness.Launcher, error) {
 	switch name {
 	case "own":
-		return harness.Own(ctx) //nolint:wrapcheck // says what it did
+		return harness.Own(ctx)
 	case "stock":
-		return harness.Stock(ctx) //nolint:wrapcheck // as above
+		return harness.Stock(ctx)
 	}
 	if _, err := os.Stat(name); err != nil {
 		return harness.Launcher{}, fmt.Errorf("server %q is neither own, stock nor a file: %w", name, err)
@@ -167,7 +167,7 @@ func cassandra(ctx context.Context) (*cassandratest.Node, string, func() error, 
 	}
 	node, err := cassandratest.Launch(ctx, cassandratest.WithDurableCommitlog(), cassandratest.WithHeap(1024))
 	if err != nil {
-		return nil, "", nil, err //nolint:wrapcheck // says what it did
+		return nil, "", nil, err
 	}
 	return node, cassandratest.Version + ", commitlog_sync batch", node.Stop, nil
 }

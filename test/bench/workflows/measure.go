@@ -45,21 +45,21 @@ type side struct {
 
 func (s *side) start(ctx context.Context) error {
 	if s.server != nil {
-		return s.server.Start(ctx) //nolint:wrapcheck // says what it did
+		return s.server.Start(ctx)
 	}
 	server, err := harness.Launch(ctx, s.launcher, harness.Spec{Node: s.node, Shards: s.options.shards, Unhurried: true})
 	if err != nil {
-		return err //nolint:wrapcheck // says what it did
+		return err
 	}
 	s.server = server
-	return server.Namespace(ctx, namespace, 24*time.Hour) //nolint:wrapcheck // says what it did
+	return server.Namespace(ctx, namespace, 24*time.Hour)
 }
 
 func (s *side) close() error {
 	if s.server == nil {
 		return nil
 	}
-	return s.server.Close() //nolint:wrapcheck // says what it did
+	return s.server.Close()
 }
 
 // measure starts the server, runs one block and stops the server.
@@ -70,7 +70,7 @@ func (s *side) measure(ctx context.Context, inFlight int) (m block, err error) {
 	defer func() { err = errors.Join(err, s.server.Stop()) }()
 	c, err := s.server.Dial(namespace)
 	if err != nil {
-		return block{}, err //nolint:wrapcheck // says what it did
+		return block{}, err
 	}
 	defer c.Close()
 	w := worker.New(c, queue, worker.Options{})
@@ -89,7 +89,7 @@ func (s *side) measure(ctx context.Context, inFlight int) (m block, err error) {
 	}
 	cpu, err := s.server.CPU()
 	if err != nil {
-		return block{}, err //nolint:wrapcheck // says what it did
+		return block{}, err
 	}
 	began := time.Now()
 	load.measuring.Store(true)
@@ -100,7 +100,7 @@ func (s *side) measure(ctx context.Context, inFlight int) (m block, err error) {
 	took := time.Since(began)
 	after, err := s.server.CPU()
 	if err != nil {
-		return block{}, err //nolint:wrapcheck // says what it did
+		return block{}, err
 	}
 	latencies := load.taken()
 	if len(latencies) == 0 {
@@ -177,7 +177,7 @@ func (l *load) wait(ctx context.Context, d time.Duration) error {
 	case err := <-l.failed:
 		return err
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // interrupted
+		return ctx.Err()
 	case <-time.After(d):
 		return nil
 	}
@@ -199,7 +199,7 @@ func oneActivity(ctx workflow.Context, name string) (string, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 	var said string
 	err := workflow.ExecuteActivity(ctx, greet, name).Get(ctx, &said)
-	return said, err //nolint:wrapcheck // the workflow's own error
+	return said, err
 }
 
 func greet(_ context.Context, name string) (string, error) { return "hello " + name, nil }

@@ -8,9 +8,12 @@ import (
 
 func TestRatioOf(t *testing.T) {
 	blocks := []block{
-		{Server: "a", InFlight: 1, Pair: 0, PerSecond: 20}, {Server: "b", InFlight: 1, Pair: 0, PerSecond: 10},
-		{Server: "b", InFlight: 1, Pair: 1, PerSecond: 20}, {Server: "a", InFlight: 1, Pair: 1, PerSecond: 160},
-		{Server: "a", InFlight: 16, Pair: 0, PerSecond: 1}, {Server: "b", InFlight: 16, Pair: 0, PerSecond: 9},
+		{Server: "a", InFlight: 1, Pair: 0, PerSecond: 20},
+		{Server: "b", InFlight: 1, Pair: 0, PerSecond: 10},
+		{Server: "b", InFlight: 1, Pair: 1, PerSecond: 20},
+		{Server: "a", InFlight: 1, Pair: 1, PerSecond: 160},
+		{Server: "a", InFlight: 16, Pair: 0, PerSecond: 1},
+		{Server: "b", InFlight: 16, Pair: 0, PerSecond: 9},
 	}
 	got := ratioOf(blocks, "a", "b", 1)
 	// Ratios 2 and 8: geometric mean 4, logarithms one factor of 2 to either side of it.

@@ -75,7 +75,7 @@ func run() (status int, err error) {
 	case <-ctx.Done():
 		return 0, nil
 	case <-node.Done():
-		return 1, fmt.Errorf("Cassandra ended by itself; its log ends with\n%s", node.LogTail(20))
+		return 1, fmt.Errorf("run Cassandra: it ended by itself; its log ends with\n%s", node.LogTail(20))
 	}
 }
 
@@ -89,7 +89,7 @@ func beside(ctx context.Context, command []string, addr string) (int, error) {
 	}
 	p, err := childproc.Start(cmd)
 	if err != nil {
-		return 1, err //nolint:wrapcheck // names the command
+		return 1, err
 	}
 	select {
 	case <-p.Done():
