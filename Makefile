@@ -54,7 +54,7 @@ check: lint tidy vulncheck ## format, lint, import table, vet, module files, kno
 .PHONY: lint
 lint: ## golangci-lint, which also holds the import table and the format
 	$(TOOL) golangci-lint fmt --diff
-	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run --allow-parallel-runners
 
 .PHONY: fmt
 fmt: ## format all files as "make check" wants them
