@@ -44,7 +44,9 @@ func Decode(raw map[string]any, out any) error {
 	collect(err, "", &faults)
 	// mapstructure reports unknown keys only of mappings that decode.
 	known := KeysOf(out)
-	unknown(raw, reflect.TypeOf(out), "", func(path string) { faults.Add(path, "%s", unknownKey(path, known)) })
+	unknown(raw, reflect.TypeOf(out), "", func(parent, name string) {
+		faults.Add(join(parent, shownKey(name)), "%s", unknownKey(parent, name, known))
+	})
 	slices.SortStableFunc(faults.list, func(a, b Fault) int { return strings.Compare(a.Path, b.Path) })
 	return faults.Err()
 }
@@ -75,13 +77,22 @@ func KeysOf(options any) []string {
 	return paths
 }
 
-// unknownKey says what is wrong with the key at path: the sibling that is
-// nearest, else the same key at another place, else the list of siblings.
-func unknownKey(path string, known []string) string {
-	parent, name := "", path
-	if i := strings.LastIndexByte(path, '.'); i >= 0 {
-		parent, name = path[:i], path[i+1:]
+// shownKey quotes a key that would not be read as one part of a path.
+func shownKey(name string) string {
+	for _, r := range name {
+		if r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return strconv.Quote(name)
+		}
 	}
+	if name == "" {
+		return `""`
+	}
+	return name
+}
+
+// unknownKey says what is wrong with a key: the sibling that is nearest, else
+// the same key at another place, else the list of siblings.
+func unknownKey(parent, name string, known []string) string {
 	var siblings, elsewhere []string
 	for _, k := range known {
 		p, n := "", k
@@ -131,8 +142,8 @@ func collect(err error, path string, faults *Faults) {
 	}
 }
 
-// unknown calls report with the path of each key in raw that t has no field for.
-func unknown(raw any, t reflect.Type, prefix string, report func(path string)) {
+// unknown calls report with each key in raw that t has no field for.
+func unknown(raw any, t reflect.Type, parent string, report func(parent, name string)) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -156,9 +167,9 @@ func unknown(raw any, t reflect.Type, prefix string, report func(path string)) {
 		inner, known := nested[key]
 		switch {
 		case !known:
-			report(join(prefix, key))
+			report(parent, key)
 		case inner != nil:
-			unknown(value, inner, join(prefix, key), report)
+			unknown(value, inner, join(parent, key), report)
 		}
 	}
 }

@@ -117,6 +117,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a misspelt key further in", raw{"tls": raw{"cafile": "x"}}, `tls.cafile: unknown key, did you mean "caFile"?`},
 		{"a key at the wrong place", raw{"serverName": "x"}, `serverName: unknown key here, did you mean "tls.serverName"?`},
 		{"a key like no other", raw{"tls": raw{"zzzzzzzzz": 1}}, `tls.zzzzzzzzz: unknown key (known here: enabled, caFile, serverName)`},
+		{"a key with a dot in it", raw{"tls": raw{"enabled.": 1, "": 2}}, `tls."": unknown key (known here: enabled, caFile, serverName); tls."enabled.": unknown key, did you mean "enabled"?`},
 		{"text for a number", raw{"port": "many"}, `port: must be a whole number, not "many"`},
 		{"a broken float for a whole number", raw{"port": 1.5}, `port: must be a whole number, not 1.5`},
 		{"a number too large for its field", raw{"maxConns": 256}, `maxConns: 256 is out of range`},
