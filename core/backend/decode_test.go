@@ -134,8 +134,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a mapping for text", raw{"user": raw{"a": 1}}, `user: must be text, not a mapping`},
 		{"a number in a list of text", raw{"hosts": []any{"a", 7}}, `hosts[1]: must be text, not a number: put it in quotes`},
 		{"a word outside the vocabulary", raw{"consistency": "two"}, `consistency: must be one or quorum, not "two"`},
-		{"everything at once", raw{"prot": 1, "user": 7, "tls": raw{"enabled": "si", "caFle": "x"}},
-			`prot: unknown key, did you mean "port"?; tls.caFle: unknown key, did you mean "caFile"?; tls.enabled: must be true or false, not "si"; user: must be text, not a number: put it in quotes`},
+		{
+			"everything at once",
+			raw{"prot": 1, "user": 7, "tls": raw{"enabled": "si", "caFle": "x"}},
+			`prot: unknown key, did you mean "port"?; tls.caFle: unknown key, did you mean "caFile"?; tls.enabled: must be true or false, not "si"; user: must be text, not a number: put it in quotes`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -108,11 +108,17 @@ func TestEnvironmentTemplateForOurs(t *testing.T) {
 		want string
 		vis  string // plugin, address
 	}{
-		{"DB=yugabyte", map[string]string{"DB": "yugabyte", "YUGABYTE_SEEDS": "y1,y2", "YUGABYTE_PORT": "9043", "KEYSPACE": "k", "YUGABYTE_PASSWORD": `a"b\c: 0`},
-			`yugabyte y1,y2 k  a"b\c: 0`, "sqlite localhost"},
+		{
+			"DB=yugabyte",
+			map[string]string{"DB": "yugabyte", "YUGABYTE_SEEDS": "y1,y2", "YUGABYTE_PORT": "9043", "KEYSPACE": "k", "YUGABYTE_PASSWORD": `a"b\c: 0`},
+			`yugabyte y1,y2 k  a"b\c: 0`, "sqlite localhost",
+		},
 		{"DB=embedded", map[string]string{"DB": "embedded"}, "embedded  temporal  ", "sqlite localhost"},
-		{"ours beside the variables of stock Cassandra", map[string]string{"TEMPORAL__BACKEND": "cassandra", "CASSANDRA_SEEDS": "c", "CASSANDRA_USER": "u", "CASSANDRA_PASSWORD": "0123"},
-			"cassandra c temporal u 0123", "sqlite localhost"},
+		{
+			"ours beside the variables of stock Cassandra",
+			map[string]string{"TEMPORAL__BACKEND": "cassandra", "CASSANDRA_SEEDS": "c", "CASSANDRA_USER": "u", "CASSANDRA_PASSWORD": "0123"},
+			"cassandra c temporal u 0123", "sqlite localhost",
+		},
 		{"visibility by DB", map[string]string{"TEMPORAL__BACKEND": "cassandra", "DB": "mysql8", "MYSQL_SEEDS": "m"}, "cassandra  temporal  ", "mysql8 m:3306"},
 		{"visibility by VISIBILITY_DB", map[string]string{"DB": "yugabyte", "VISIBILITY_DB": "postgres12", "POSTGRES_SEEDS": "p", "VISIBILITY_DB_PORT": "1"}, "yugabyte  temporal  ", "postgres12 p:1"},
 		{"visibility by ENABLE_ES", map[string]string{"DB": "yugabyte", "ENABLE_ES": "true", "ES_SEEDS": "es", "ES_VERSION": "v8"}, "yugabyte  temporal  ", "elasticsearch"},
@@ -153,47 +159,94 @@ func TestFaultsNameTheirPlace(t *testing.T) {
 		env  []string
 		want []string // lines; FILE stands for the path
 	}{
-		{"a misspelt option", minimal + "backend: cassandra\nbackends:\n  cassandra:\n    prot: 1\n", nil, nil,
-			[]string{`FILE:14: backends.cassandra.prot: unknown key, did you mean "port"?`}},
-		{"a mistyped option", minimal + "backend: cassandra\nbackends: {cassandra: {port: x, tls: {enabled: 7}}}\n", nil, nil,
-			[]string{`FILE:12: backends.cassandra.port: must be a whole number, not "x"`, `FILE:12: backends.cassandra.tls.enabled: must be true or false, not "7"`}},
-		{"a fault of sense in a key that is not given", minimal + "backend: cassandra\nbackends: {cassandra: {tls: {caFile: x}}}\n", nil, nil,
-			[]string{`FILE:12: backends.cassandra.tls.enabled: must be true where tls.caFile is given`}},
-		{"faults that a backend joins", minimal + "backend: cassandra\nbackends:\n  cassandra:\n    keyspace: ''\n    user: u\n", nil, nil,
-			[]string{`FILE:14: backends.cassandra.keyspace: must be named`, `FILE:15: backends.cassandra.user: must have a keyspace: any`, `FILE:14: backends.cassandra: nothing: fits`}},
-		{"a misspelt option of a database that is not chosen", minimal + "backends: {yugabyte: {hots: x}}\n", nil, nil,
-			[]string{`FILE:11: backends.yugabyte.hots: unknown key, did you mean "hosts"?`}},
-		{"options of a database that does not exist", minimal + "backends: {casandra: {hosts: x}}\n", nil, nil,
-			[]string{`FILE:11: backends.casandra: unknown backend "casandra", did you mean "cassandra"? (this binary contains: cassandra, embedded, yugabyte)`}},
-		{"an unknown database", minimal, []string{"backend=oracle"}, nil,
-			[]string{`--set backend: backend: unknown backend "oracle" (this binary contains: cassandra, embedded, yugabyte)`}},
-		{"a misspelt key of ours at the top", minimal + "backned: cassandra\n", nil, nil,
-			[]string{`FILE:11: backned: unknown key, did you mean "backend"?`}},
-		{"a mistyped key of stock's", minimal, []string{"persistence.numHistoryShards=many"}, nil,
-			[]string{"--set persistence.numHistoryShards: persistence.numHistoryShards: cannot unmarshal !!str `many` into int32"}},
-		{"a mistyped key of stock's in a file", minimal + "log: {stdout: [1]}\n", nil, nil,
-			[]string{"FILE:11: log.stdout: cannot unmarshal !!seq into bool"}},
-		{"options given twice", strings.Replace(minimal, "default: &store", "default: {customDatastore: {name: cassandra, options: {port: 1}}}\n    unused: &store", 1) + "backend: cassandra\nbackends: {cassandra: {port: 2}}\n", nil, nil,
-			[]string{"FILE:13: backends.cassandra: options of cassandra are given here and in persistence.datastores.default.customDatastore.options (FILE:7): keep one of them"}},
-		{"a custom data store without name", strings.Replace(minimal, "default: &store", "default: {customDatastore: {nmae: cassandra}}\n    unused: &store", 1), nil, nil,
-			[]string{`FILE:7: persistence.datastores.default.customDatastore.nmae: unknown key, did you mean "name"?`,
-				`FILE:7: persistence.datastores.default.customDatastore.name: must name a database (cassandra, embedded, yugabyte)`}},
-		{"visibility in a database of ours", minimal, []string{"backend=cassandra", "persistence.visibilityStore=default"}, nil,
-			[]string{`--set persistence.visibilityStore: persistence.visibilityStore: "default" is a cassandra store, which keeps no visibility records: name an sql or elasticsearch data store`}},
-		{"a misspelt variable", minimal, nil, []string{"TEMPORAL__PERSISTENCE__NUMHISTORYSHARD=1", "TEMPORAL__BACKENDS__CASSANDRA__HOST=1"},
-			[]string{`environment variable TEMPORAL__BACKENDS__CASSANDRA__HOST: unknown key "backends.cassandra.HOST", did you mean "hosts"?`,
-				`environment variable TEMPORAL__PERSISTENCE__NUMHISTORYSHARD: unknown key "persistence.NUMHISTORYSHARD", did you mean "numHistoryShards"?`}},
+		{
+			"a misspelt option", minimal + "backend: cassandra\nbackends:\n  cassandra:\n    prot: 1\n", nil, nil,
+			[]string{`FILE:14: backends.cassandra.prot: unknown key, did you mean "port"?`},
+		},
+		{
+			"a mistyped option", minimal + "backend: cassandra\nbackends: {cassandra: {port: x, tls: {enabled: 7}}}\n", nil, nil,
+			[]string{`FILE:12: backends.cassandra.port: must be a whole number, not "x"`, `FILE:12: backends.cassandra.tls.enabled: must be true or false, not "7"`},
+		},
+		{
+			"a fault of sense in a key that is not given", minimal + "backend: cassandra\nbackends: {cassandra: {tls: {caFile: x}}}\n", nil, nil,
+			[]string{`FILE:12: backends.cassandra.tls.enabled: must be true where tls.caFile is given`},
+		},
+		{
+			"faults that a backend joins", minimal + "backend: cassandra\nbackends:\n  cassandra:\n    keyspace: ''\n    user: u\n", nil, nil,
+			[]string{`FILE:14: backends.cassandra.keyspace: must be named`, `FILE:15: backends.cassandra.user: must have a keyspace: any`, `FILE:14: backends.cassandra: nothing: fits`},
+		},
+		{
+			"a misspelt option of a database that is not chosen", minimal + "backends: {yugabyte: {hots: x}}\n", nil, nil,
+			[]string{`FILE:11: backends.yugabyte.hots: unknown key, did you mean "hosts"?`},
+		},
+		{
+			"options of a database that does not exist", minimal + "backends: {casandra: {hosts: x}}\n", nil, nil,
+			[]string{`FILE:11: backends.casandra: unknown backend "casandra", did you mean "cassandra"? (this binary contains: cassandra, embedded, yugabyte)`},
+		},
+		{
+			"an unknown database", minimal,
+			[]string{"backend=oracle"},
+			nil,
+			[]string{`--set backend: backend: unknown backend "oracle" (this binary contains: cassandra, embedded, yugabyte)`},
+		},
+		{
+			"a misspelt key of ours at the top", minimal + "backned: cassandra\n", nil, nil,
+			[]string{`FILE:11: backned: unknown key, did you mean "backend"?`},
+		},
+		{
+			"a mistyped key of stock's", minimal,
+			[]string{"persistence.numHistoryShards=many"},
+			nil,
+			[]string{"--set persistence.numHistoryShards: persistence.numHistoryShards: cannot unmarshal !!str `many` into int32"},
+		},
+		{
+			"a mistyped key of stock's in a file", minimal + "log: {stdout: [1]}\n", nil, nil,
+			[]string{"FILE:11: log.stdout: cannot unmarshal !!seq into bool"},
+		},
+		{
+			"options given twice", strings.Replace(minimal, "default: &store", "default: {customDatastore: {name: cassandra, options: {port: 1}}}\n    unused: &store", 1) + "backend: cassandra\nbackends: {cassandra: {port: 2}}\n", nil, nil,
+			[]string{"FILE:13: backends.cassandra: options of cassandra are given here and in persistence.datastores.default.customDatastore.options (FILE:7): keep one of them"},
+		},
+		{
+			"a custom data store without name", strings.Replace(minimal, "default: &store", "default: {customDatastore: {nmae: cassandra}}\n    unused: &store", 1), nil, nil,
+			[]string{
+				`FILE:7: persistence.datastores.default.customDatastore.nmae: unknown key, did you mean "name"?`,
+				`FILE:7: persistence.datastores.default.customDatastore.name: must name a database (cassandra, embedded, yugabyte)`,
+			},
+		},
+		{
+			"visibility in a database of ours", minimal,
+			[]string{"backend=cassandra", "persistence.visibilityStore=default"},
+			nil,
+			[]string{`--set persistence.visibilityStore: persistence.visibilityStore: "default" is a cassandra store, which keeps no visibility records: name an sql or elasticsearch data store`},
+		},
+		{
+			"a misspelt variable", minimal, nil,
+			[]string{"TEMPORAL__PERSISTENCE__NUMHISTORYSHARD=1", "TEMPORAL__BACKENDS__CASSANDRA__HOST=1"},
+			[]string{
+				`environment variable TEMPORAL__BACKENDS__CASSANDRA__HOST: unknown key "backends.cassandra.HOST", did you mean "hosts"?`,
+				`environment variable TEMPORAL__PERSISTENCE__NUMHISTORYSHARD: unknown key "persistence.NUMHISTORYSHARD", did you mean "numHistoryShards"?`,
+			},
+		},
 		{"a setting without value", minimal, []string{"hunter2"}, nil, []string{"--set: write it as a.b=value"}},
-		{"a setting for a mapping", minimal, []string{"log=debug"}, nil,
-			[]string{"--set log: this is a mapping: set one of its keys (stdout, level, outputFile, format, development), or give it as {key: value}"}},
+		{
+			"a setting for a mapping", minimal,
+			[]string{"log=debug"},
+			nil,
+			[]string{"--set log: this is a mapping: set one of its keys (stdout, level, outputFile, format, development), or give it as {key: value}"},
+		},
 		{"a setting below a value", minimal, []string{"log.level.x=1"}, nil, []string{`--set log.level.x: "log.level" holds a value, it has no keys`}},
 		{"YAML that is none", "a: [", nil, nil, []string{"FILE: yaml: line 1: did not find expected node content"}},
 		{"a key twice", "log: {level: a}\nlog: {level: b}\n", nil, nil, []string{`FILE:2: key "log" is given already in line 1`}},
 		{"a list as configuration", "- a\n", nil, nil, []string{"FILE: the top level must be a mapping of keys to values"}},
-		{"what upstream requires", strings.Replace(minimal, "numHistoryShards: 4", "numHistoryShards: 0", 1), nil, nil,
-			[]string{"invalid configuration: Persistence.NumHistoryShards: zero value"}},
-		{"no visibility store", strings.Replace(minimal, "visibilityStore: visibility", "", 1), nil, nil,
-			[]string{"persistence config error: visibilityStore must be specified"}},
+		{
+			"what upstream requires", strings.Replace(minimal, "numHistoryShards: 4", "numHistoryShards: 0", 1), nil, nil,
+			[]string{"invalid configuration: Persistence.NumHistoryShards: zero value"},
+		},
+		{
+			"no visibility store", strings.Replace(minimal, "visibilityStore: visibility", "", 1), nil, nil,
+			[]string{"persistence config error: visibilityStore must be specified"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

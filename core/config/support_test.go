@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +16,6 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/dialect"
-
-	"context"
 )
 
 func TestMain(m *testing.M) {

@@ -55,10 +55,16 @@ func TestApply(t *testing.T) {
 		give []string
 		want string // of what the model lacks or has more than nothing
 	}{
-		{"keys of every form", []string{`CREATE TABLE a (x int PRIMARY KEY, "Y" varchar) -- ; '`, `create table if not exists b (p int, q text, c uuid, d frozen<map<text, list<blob>>>, PRIMARY KEY ((p, q), c, d)) WITH CLUSTERING ORDER BY (c DESC, d ASC) AND comment = 'it (is); ''one'''`},
-			"+a +b a.x=int, part 1 of the partition key a.Y=text, regular b.c=uuid, clustering column 1 desc b.d=frozen<map<text, list<blob>>>, clustering column 2 asc b.p=int, part 1 of the partition key b.q=text, part 2 of the partition key"},
-		{"columns come and go", []string{`CREATE TABLE a (x int PRIMARY KEY, y int)`, `ALTER TABLE a ADD z set<text>`, `ALTER TABLE a DROP y`, `ALTER TABLE a ADD (v int, w int)`, `ALTER TABLE a DROP (v)`, `ALTER TABLE a WITH comment = 'x'`},
-			"+a a.w=int, regular a.x=int, part 1 of the partition key a.z=set<text>, regular"},
+		{
+			"keys of every form",
+			[]string{`CREATE TABLE a (x int PRIMARY KEY, "Y" varchar) -- ; '`, `create table if not exists b (p int, q text, c uuid, d frozen<map<text, list<blob>>>, PRIMARY KEY ((p, q), c, d)) WITH CLUSTERING ORDER BY (c DESC, d ASC) AND comment = 'it (is); ''one'''`},
+			"+a +b a.x=int, part 1 of the partition key a.Y=text, regular b.c=uuid, clustering column 1 desc b.d=frozen<map<text, list<blob>>>, clustering column 2 asc b.p=int, part 1 of the partition key b.q=text, part 2 of the partition key",
+		},
+		{
+			"columns come and go",
+			[]string{`CREATE TABLE a (x int PRIMARY KEY, y int)`, `ALTER TABLE a ADD z set<text>`, `ALTER TABLE a DROP y`, `ALTER TABLE a ADD (v int, w int)`, `ALTER TABLE a DROP (v)`, `ALTER TABLE a WITH comment = 'x'`},
+			"+a a.w=int, regular a.x=int, part 1 of the partition key a.z=set<text>, regular",
+		},
 		{"what is dropped is gone", []string{`CREATE TABLE a (x int PRIMARY KEY)`, `CREATE TYPE t (f int)`, `CREATE INDEX i ON a (x)`, `DROP INDEX i`, `DROP TYPE IF EXISTS t`, `DROP TABLE a`, `INSERT INTO z (a) VALUES (1)`}, ""},
 		{"static columns", []string{`CREATE TABLE a (x int, y int, s int static, PRIMARY KEY (x, y))`}, "+a a.s=int, static a.x=int, part 1 of the partition key a.y=int, clustering column 1 asc"},
 	}

@@ -222,17 +222,29 @@ func TestFaultsAreOneLine(t *testing.T) {
 		set  []string
 		want string
 	}{
-		{"a database that does not answer", &database{open: errors.New("connect to X at y: refused: check hosts")}, nil,
-			"Unable to create server. Error: connect to X at y: refused: check hosts."},
-		{"no keyspace", &database{none: true}, nil,
-			`Unable to create server. Error: keyspace "temporal" does not exist: run "temporal-server schema create" and then "temporal-server schema update".`},
-		{"an empty keyspace", &database{}, nil,
-			`Unable to create server. Error: keyspace "temporal" holds no Temporal schema: run "temporal-server schema create" and then "temporal-server schema update".`},
-		{"an old schema", &database{rows: []cql.Row{{"curr_version": "1.2"}}}, []string{"backends.cassandra.keyspace=k"},
-			`Unable to create server. Error: schema of keyspace "k" is version 1.2, this server needs ` + schema.Cassandra().Version + `: run "temporal-server schema update".`},
+		{
+			"a database that does not answer", &database{open: errors.New("connect to X at y: refused: check hosts")}, nil,
+			"Unable to create server. Error: connect to X at y: refused: check hosts.",
+		},
+		{
+			"no keyspace", &database{none: true}, nil,
+			`Unable to create server. Error: keyspace "temporal" does not exist: run "temporal-server schema create" and then "temporal-server schema update".`,
+		},
+		{
+			"an empty keyspace", &database{}, nil,
+			`Unable to create server. Error: keyspace "temporal" holds no Temporal schema: run "temporal-server schema create" and then "temporal-server schema update".`,
+		},
+		{
+			"an old schema", &database{rows: []cql.Row{{"curr_version": "1.2"}}},
+			[]string{"backends.cassandra.keyspace=k"},
+			`Unable to create server. Error: schema of keyspace "k" is version 1.2, this server needs ` + schema.Cassandra().Version + `: run "temporal-server schema update".`,
+		},
 		{"stores that cannot be opened", &database{rows: good}, nil, "Unable to create server. Error: connect for the stores: refused."},
-		{"a stock store with an unknown plugin", &database{}, []string{"backend=", "persistence.datastores.default.sql.pluginName=oracle"},
-			"Unable to create server. Error: sql schema version compatibility check failed: plugin not supported: unknown plugin \"oracle\""},
+		{
+			"a stock store with an unknown plugin", &database{},
+			[]string{"backend=", "persistence.datastores.default.sql.pluginName=oracle"},
+			"Unable to create server. Error: sql schema version compatibility check failed: plugin not supported: unknown plugin \"oracle\"",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
