@@ -365,6 +365,8 @@ func TestLiterals(t *testing.T) {
 		{"decimal", "-1.50", "00000002ff6a"},
 		{"decimal", "1e3", "fffffffd01"},
 		{"boolean", "TRUE", "01"},
+		{"double", "NaN", "7ff8000000000000"},
+		{"float", "nan", "7fc00000"},
 	} {
 		t.Run(tt.typ+" "+tt.give, func(t *testing.T) {
 			if got := hex.EncodeToString(text(t, tt.typ, tt.give)); got != tt.want {

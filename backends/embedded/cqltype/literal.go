@@ -215,9 +215,15 @@ func (t *Type) ParseText(s string) ([]byte, error) {
 		return parseDecimal(s)
 	case Float:
 		f, err := parseFloat(s, 32)
+		if f != f { //nolint:gocritic // NaN: Java has one form of it
+			return []byte{0x7f, 0xc0, 0, 0}, err
+		}
 		return binary.BigEndian.AppendUint32(nil, math.Float32bits(float32(f))), err
 	case Double:
 		f, err := parseFloat(s, 64)
+		if f != f { //nolint:gocritic // NaN: Java has one form of it
+			return []byte{0x7f, 0xf8, 0, 0, 0, 0, 0, 0}, err
+		}
 		return binary.BigEndian.AppendUint64(nil, math.Float64bits(f)), err
 	case UUID, Timeuuid:
 		return t.parseUUID(s)

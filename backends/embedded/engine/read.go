@@ -48,7 +48,7 @@ func (o *rowsOut) add(v []byte) {
 		o.cells = append(o.cells, nil)
 		return
 	}
-	if cap(o.chunk)-len(o.chunk) < len(v) {
+	if o.chunk == nil || cap(o.chunk)-len(o.chunk) < len(v) { // an empty value is no null
 		o.chunk = make([]byte, 0, max(len(v), min(64<<10, max(512, 2*cap(o.chunk)))))
 	}
 	start := len(o.chunk)

@@ -16,6 +16,10 @@ func (tx *Txn) DeleteRow(t *Table, p Partition, clustering [][]byte, timestamp *
 	if len(clustering) != len(t.Definition.Clustering) {
 		return fmt.Errorf("a row of table %d has %d clustering values, not %d", t.ID, len(t.Definition.Clustering), len(clustering))
 	}
+	if tx.opts.Conditional && len(clustering) == 0 {
+		tx.writes--
+		return tx.DeletePartition(t, p, timestamp)
+	}
 	tx.keyBuf = t.appendRow(tx.keyBuf[:0], p, clustering)
 	return tx.deleteRow(t, p, r, tx.keyBuf, true)
 }
@@ -116,13 +120,16 @@ func (tx *Txn) deleteKeys(t *Table, p Partition, r rules, lo, hi []byte) error {
 	if bytes.Compare(lo, hi) >= 0 {
 		return nil
 	}
+	if tx.opts.Conditional {
+		r.ts--
+	}
 	if !r.keep {
 		tx.deleted(t)
 		if !tx.opts.Sequential {
 			tx.graves = append(tx.graves, grave{lo: lo, hi: hi, ts: r.ts})
 		}
 	}
-	if !r.keep && len(t.Indexes) == 0 {
+	if !r.keep && len(t.Indexes) == 0 && !(tx.opts.Conditional && tx.writes > 1) {
 		// All that is stored is of this timestamp or older.
 		tx.batch.delRange(lo, hi)
 		return nil

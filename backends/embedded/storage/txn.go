@@ -15,6 +15,12 @@ type TxnOptions struct {
 	// are reconciled as in a Cassandra batch: a deletion wins over a write, a
 	// greater value over a lesser, whatever their order.
 	Sequential bool
+	// Conditional makes deletions of ranges and partitions count as made before
+	// all other writes of the transaction, as in a conditional batch of Cassandra
+	// (PartitionUpdate.updateAllTimestamp gives them the ballot less one). A row
+	// of a table without clustering columns is a partition. It goes with neither
+	// Sequential nor explicit timestamps.
+	Conditional bool
 }
 
 // Txn is a set of writes that are applied together. It holds its latches from
@@ -26,6 +32,7 @@ type Txn struct {
 	latches []Latch
 	batch   *pebbleBatch
 	view    View
+	before  View
 	ts      int64
 	now     int64
 	writes  int
@@ -92,6 +99,13 @@ func (tx *Txn) Now() int64 { return tx.now }
 func (tx *Txn) View() *View {
 	tx.view.r = tx.batch.reader()
 	return &tx.view
+}
+
+// Before returns a view of the newest state without the transaction's own writes;
+// the latches keep it as it is. It belongs to the transaction like View's.
+func (tx *Txn) Before() *View {
+	tx.before = View{s: tx.s, r: pebbleReader{tx.s.db}, now: tx.now}
+	return &tx.before
 }
 
 // Writes returns how many writes the transaction has been given.

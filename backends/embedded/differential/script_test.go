@@ -1,0 +1,37 @@
+package differential
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
+)
+
+var scriptFlag = flag.String("script", "", "file of statements, each ended by a semicolon at the end of its line, to run on both sides")
+
+// TestScript shows what both sides answer to the statements of a file. It is a
+// tool for looking into a difference and asserts nothing.
+func TestScript(t *testing.T) {
+	if *scriptFlag == "" {
+		t.Skip("a tool: name a file with -script")
+	}
+	b, err := os.ReadFile(*scriptFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := cassandratest.Start(t)
+	keyspace := node.Keyspace(t)
+	sides := []*side{{"engine", engineSession(t, keyspace)}, {"cassandra", node.Session(t, keyspace)}}
+	for _, text := range strings.Split(string(b), ";\n") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		t.Log(text)
+		for _, s := range sides {
+			o, err := s.run("t", stmt{text: text})
+			t.Logf("    %-9s %v %v", s.name, o, err)
+		}
+	}
+}
