@@ -319,6 +319,8 @@ func (e *Engine) run(p *plan, params *server.Params, prepared bool) (*server.Res
 		return e.runBatchText(p, v)
 	case p.block != nil:
 		return e.runBlock(p.block, v)
+	case p.describe:
+		return e.runDescribe(p)
 	case p.use != "":
 		return &server.Result{Kind: server.SetKeyspace, Keyspace: p.use}, nil
 	}

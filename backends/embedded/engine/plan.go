@@ -24,6 +24,8 @@ type plan struct {
 	ddl   parse.Statement
 	use   string
 
+	describe bool // DESCRIBE: its text is all there is
+
 	keyspace string // the connection's, for DDL
 }
 
@@ -88,6 +90,10 @@ func (e *Engine) planStatement(p *plan, b *binder, st *state, stmt parse.Stateme
 		}
 		p.use = s.Keyspace
 	case *parse.Unsupported:
+		if s.What == "describe" || s.What == "desc" {
+			p.describe = true
+			return nil
+		}
 		return b.src.Refuse("the statement "+upperWords(s.What), s.Span)
 	default:
 		p.ddl = stmt

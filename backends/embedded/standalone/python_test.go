@@ -99,6 +99,15 @@ func TestCqlsh(t *testing.T) {
 			if strings.Contains(out, "shell.cql:") {
 				t.Errorf("a statement failed:\n%s", out)
 			}
+			if d != parse.Cassandra {
+				return // DESCRIBE is not YCQL's
+			}
+			out = run(t, filepath.Join(bin, "cqlsh"), "127.0.0.1", port, "--ssl", "-u", "ann", "-p", "s3cret", "-e", "DESCRIBE KEYSPACES; DESCRIBE TABLE system.local")
+			for _, want := range []string{"system_schema", "CREATE TABLE system.local", "key text PRIMARY KEY"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("output lacks %q:\n%s", want, out)
+				}
+			}
 		})
 	}
 }

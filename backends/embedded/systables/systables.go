@@ -122,6 +122,9 @@ func tableID(keyspace, table string) catalog.UUID {
 // IsSystem tells whether a keyspace belongs to the server and cannot be changed.
 func (t *Tables) IsSystem(keyspace string) bool { return t.schema.Keyspaces[keyspace] != nil }
 
+// ClusterName is what system.local calls the cluster.
+func (t *Tables) ClusterName() string { return t.node.ClusterName }
+
 // Schema holds the definitions of the system keyspaces and their tables.
 func (t *Tables) Schema() *catalog.Schema { return t.schema }
 
