@@ -62,7 +62,8 @@ func New(engine Engine, opts Options) (*Server, error) {
 // Serve accepts connections until l or the server is closed, and then returns
 // ErrClosed or the listener's error. It closes l. For TLS, l is a [tls.Listener].
 // If counters is not nil, what the connections of this listener cost is added to
-// it; otherwise only [Server.Stats] has it.
+// it; otherwise only [Server.Stats] has it. Several listeners of one server may
+// share counters, servers may not.
 func (s *Server) Serve(l net.Listener, counters *Counters) error {
 	defer l.Close() //nolint:errcheck // closing twice is harmless
 	s.mu.Lock()
@@ -71,17 +72,19 @@ func (s *Server) Serve(l net.Listener, counters *Counters) error {
 		return ErrClosed
 	}
 	s.listeners[l] = struct{}{}
+	group := &s.stats.Counters
+	if counters != nil {
+		if counters.parent == nil {
+			counters.parent = group
+		}
+		group = counters
+	}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		delete(s.listeners, l)
 		s.mu.Unlock()
 	}()
-	group := &s.stats.Counters
-	if counters != nil {
-		counters.parent = &s.stats.Counters
-		group = counters
-	}
 	var pause time.Duration
 	for {
 		nc, err := l.Accept()
