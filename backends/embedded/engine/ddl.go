@@ -1,15 +1,20 @@
 package engine
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
+
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
 )
 
 // runDDL runs a schema statement. Everything else waits.
 //
-// The catalog is written before data is dropped or an index is built: after a crash
-// in between, what is left over cannot be reached, for table and index numbers are
-// never used again. An index that was being built is finished before the statement
-// answers; a crash leaves it unfinished and unseen, as its catalog is written last.
+// The catalog is written before data is dropped, with a note of what is to be
+// dropped: after a crash in between, that is done at the next start. An index is
+// built before the catalog knows it: a crash leaves entries that nobody sees, and
+// that are removed before another index gets the number.
 func (e *Engine) runDDL(p *plan) (*server.Result, error) {
 	e.ddl.Lock()
 	defer e.ddl.Unlock()
@@ -30,18 +35,62 @@ func (e *Engine) runDDL(p *plan) (*server.Result, error) {
 		return nil, err
 	}
 	if c.Build != nil {
+		if err := e.store.DropIndex(c.Build.Num); err != nil {
+			return nil, storageError(err)
+		}
 		if err := e.store.BuildIndex(st.tables[c.BuildTable].store, c.Build.Num); err != nil {
 			return nil, storageError(err)
 		}
 	}
-	if err := e.saveCatalog(c.Schema, nil); err != nil {
+	notes := map[string][]byte{}
+	for _, num := range c.Drop {
+		notes[dropNote(num)] = []byte{}
+	}
+	if err := e.saveCatalog(c.Schema, notes); err != nil {
 		return nil, err
 	}
 	e.state.Store(st)
-	for _, num := range c.Drop {
+	return res, e.dropData(c.Drop)
+}
+
+const catalogDrop = "drop/"
+
+func dropNote(num uint32) string { return catalogDrop + strconv.FormatUint(uint64(num), 10) }
+
+// dropData removes the data of dropped tables and indexes, whose numbers are never
+// used again, and then the notes about them.
+func (e *Engine) dropData(nums []uint32) error {
+	if len(nums) == 0 {
+		return nil
+	}
+	for _, num := range nums {
 		if err := e.store.DropData(num, num); err != nil {
-			return nil, storageError(err)
+			return storageError(err)
 		}
 	}
-	return res, nil
+	tx, err := e.store.Begin(storage.TxnOptions{})
+	if err != nil {
+		return storageError(err)
+	}
+	for _, num := range nums {
+		tx.DeleteCatalog(dropNote(num))
+	}
+	// Nobody needs to wait for this: what is dropped twice is dropped.
+	_, err = tx.Commit()
+	return storageError(err)
+}
+
+// finishDrops does what a crash kept runDDL from doing.
+func (e *Engine) finishDrops(entries []storage.CatalogEntry) error {
+	var nums []uint32
+	for _, entry := range entries {
+		if text, ok := strings.CutPrefix(entry.Name, catalogDrop); ok {
+			num, err := strconv.ParseUint(text, 10, 32)
+			if err != nil {
+				return fmt.Errorf("read the catalog: entry %q: %w", entry.Name, err)
+			}
+			nums = append(nums, uint32(num))
+		}
+	}
+	return e.dropData(nums)
 }

@@ -158,6 +158,9 @@ func (e *Engine) load(node systables.Node) error {
 			return err
 		}
 	}
+	if err := e.finishDrops(entries); err != nil {
+		return err
+	}
 	if e.system, err = systables.New(e.dialect, node); err != nil {
 		return err
 	}

@@ -28,7 +28,9 @@ func (q *reading) scanAll() error {
 	defer it.Close()
 	var held *storage.Row // a static row that may have no rows behind it
 	var heldKey [][]byte
-	var current string
+	// The partition of the row before, by the address of its key: the walk makes a
+	// new slice for each.
+	var current *[]byte
 	flush := func() (bool, error) {
 		if held == nil {
 			return true, nil
@@ -42,24 +44,22 @@ func (q *reading) scanAll() error {
 		return q.emit()
 	}
 	if q.from != nil && q.from.ck != nil && t.store.HasStatics() {
-		part := r.After.Partition
-		current = part.ID()
-		if ok, err := q.view.GetStatic(t.store, part, s.want, &q.static); err != nil {
+		if ok, err := q.view.GetStatic(t.store, r.After.Partition, s.want, &q.static); err != nil {
 			return err
 		} else if ok {
 			q.row.st = &q.static
 		}
 	}
 	for it.Next() {
-		if id := it.Partition().ID(); id != current || it.Row().Static {
+		if key := it.PartitionKey(); &key[0] != current {
+			goesOn := current == nil && q.from != nil && q.from.ck != nil && compareKeys(t.def.PartitionKey, key, q.from.key) == 0
+			current = &key[0]
 			if more, err := flush(); err != nil || !more {
 				return err
 			}
-			if id != current && (q.from == nil || current != "") {
-				q.perLeft = q.perLimit
+			if !goesOn {
+				q.perLeft, q.row.st = q.perLimit, nil
 			}
-			current = id
-			q.row.st = nil
 		}
 		if it.Row().Static {
 			held = copyRow(it.Row())
