@@ -83,8 +83,7 @@ func outward(err error, n nature, refused refusal) error {
 	case errs.Invalid:
 		// The database's refusal may pass (a schema change that has not reached
 		// every node yet); a request that no database was asked will not.
-		var reply *cql.Error
-		if errors.As(e.Err, &reply) {
+		if replied(e) {
 			return serviceerror.NewUnavailable(e.Error())
 		}
 		return &p.InvalidPersistenceRequestError{Msg: e.Error()}
@@ -93,9 +92,18 @@ func outward(err error, n nature, refused refusal) error {
 	case errs.Unavailable, errs.Unauthorized, errs.Closed:
 		return serviceerror.NewUnavailable(e.Error())
 	case errs.Internal:
-		return serviceerror.NewInternal(e.Error())
+		// A bug: in the server, which another one may not have hit, or here.
+		if replied(e) {
+			return serviceerror.NewUnavailable(e.Error())
+		}
 	}
 	return serviceerror.NewInternal(e.Error())
+}
+
+// replied tells whether an error is the database's own words.
+func replied(e *errs.Error) bool {
+	var reply *cql.Error
+	return errors.As(e.Err, &reply) && reply.Reach == cql.Replied
 }
 
 // conflict is the error of a refusal that certainly changed nothing. Without a

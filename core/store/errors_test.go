@@ -97,6 +97,7 @@ func TestOutward(t *testing.T) {
 		{"a request that the server does not understand yet", &errs.Error{Kind: errs.Invalid, Outcome: errs.NotApplied, Err: &cql.Error{Reach: cql.Replied, Code: cql.CodeInvalid}}, owning, &serviceerror.Unavailable{}},
 		{"a row that cannot be decoded", &errs.Error{Kind: errs.Corrupt, Outcome: errs.NotApplied}, reading, &serviceerror.DataLoss{}},
 		{"a refusal without a cause", &errs.Error{Kind: errs.Conflict, Outcome: errs.NotApplied}, owning, &p.ConditionFailedError{}},
+		{"a bug of the server", &errs.Error{Kind: errs.Internal, Outcome: errs.NotApplied, Err: &cql.Error{Reach: cql.Replied, Code: cql.CodeServer}}, reading, &serviceerror.Unavailable{}},
 		{"a bug", &errs.Error{Kind: errs.Internal, Outcome: errs.NotApplied}, reading, &serviceerror.Internal{}},
 	}
 	for _, tt := range tests {
