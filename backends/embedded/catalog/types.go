@@ -23,6 +23,10 @@ func (s *Schema) ResolveType(src cqlerr.Source, keyspace string, w *parse.Type) 
 			if !ycql {
 				return nil, src.Refuse("the type vector", w.Span)
 			}
+		case "jsonb":
+			if ycql {
+				return nil, src.Refuse("the type jsonb", w.Span)
+			}
 		}
 	}
 	if w.Schema != "" && w.Schema != keyspace {

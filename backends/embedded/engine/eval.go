@@ -202,6 +202,15 @@ func (t *term) marked(v *env) (wire.Value, error) {
 	if t.typ.IsMultiCell() && emptyCollection(t.typ, x.Data) {
 		return wire.Value{}, nil
 	}
+	if t.typ.Frozen && (t.typ.Kind == cqltype.Set || t.typ.Kind == cqltype.Map) {
+		// Clients send elements in any order; the servers store them sorted, so that
+		// equal values have equal bytes.
+		elems, err := cqltype.DecodeCollection(t.typ, x.Data)
+		if err != nil {
+			return wire.Value{}, err
+		}
+		x.Data = cqltype.EncodeCollection(t.typ, t.typ.Normalize(elems))
+	}
 	return x, nil
 }
 
