@@ -76,6 +76,13 @@ func newPorts(hosts []string) (ports, error) {
 	return p, nil
 }
 
+// FreePort returns a port that was free on 127.0.0.1 a moment ago and that no
+// outgoing connection takes.
+func FreePort() (int, error) { return freePort([]string{"127.0.0.1"}) }
+
+// Root is the directory of this repository.
+func Root() string { return moduleRoot() }
+
 func freePort(hosts []string) (int, error) {
 	var last error
 	for range 200 {
