@@ -59,33 +59,33 @@ func (s *ExecutionStore) GetName() string { return s.name }
 // GetHistoryBranchUtil implements persistence.ExecutionStore.
 func (s *ExecutionStore) GetHistoryBranchUtil() p.HistoryBranchUtil { return s.branches }
 
-// runKey names one run. Parsed once, it serves every mutation of the run.
+// runKey names one run. Parsed and boxed once, it serves every mutation of the run.
 type runKey struct {
-	shard     int32
-	namespace [16]byte
-	workflow  string
-	run       [16]byte
+	shard     any // int64
+	namespace any // [16]byte
+	workflow  any // string
+	run       any // [16]byte
 }
 
 func parseRunKey(op string, shard int32, namespaceID, workflowID, runID string) (runKey, error) {
-	k := runKey{shard: shard, workflow: workflowID}
-	var err error
-	if k.namespace, err = parseUUID("namespace ID", namespaceID); err != nil {
+	namespace, err := parseUUID("namespace ID", namespaceID)
+	if err != nil {
 		return runKey{}, invalid(op, err)
 	}
-	if k.run, err = parseUUID("run ID", runID); err != nil {
+	run, err := parseUUID("run ID", runID)
+	if err != nil {
 		return runKey{}, invalid(op, err)
 	}
-	return k, nil
+	return runKey{shard: int64(shard), namespace: namespace, workflow: workflowID, run: run}, nil
 }
 
 // execution returns the key of the run's mutable state.
-func (k runKey) execution() []any { return []any{int64(k.shard), k.namespace, k.workflow, k.run} }
+func (k runKey) execution() []any { return []any{k.shard, k.namespace, k.workflow, k.run} }
 
 // current returns the key of the row that names the current run of k's workflow
 // ID. Each archetype has workflow IDs of its own.
 func (k runKey) current(archetype uint32) []any {
-	return []any{int64(k.shard), k.namespace, k.workflow, int64(archetype)}
+	return []any{k.shard, k.namespace, k.workflow, int64(archetype)}
 }
 
 // refusedByState is the refusal of a write by one of the rows that make up the

@@ -31,7 +31,7 @@ var showCurrent = []*plan.Column{plan.CurrentRunID, plan.CurrentState, plan.Curr
 
 // currentState is what the row of the current run says of it.
 type currentState struct {
-	run              [16]byte
+	run              any // [16]byte
 	state            *commonpb.DataBlob
 	lastWriteVersion int64
 	workflowState    enumsspb.WorkflowExecutionState
@@ -57,7 +57,7 @@ func insertCurrent(key []any, next currentState) plan.Mutation {
 
 // updateCurrent makes next the current state if was is the current run, and if
 // the further conditions hold.
-func updateCurrent(key []any, was [16]byte, next currentState, further ...plan.Cond) plan.Mutation {
+func updateCurrent(key []any, was any, next currentState, further ...plan.Cond) plan.Mutation {
 	conds := make([]plan.Cond, 1, 1+len(further))
 	conds[0] = plan.Cond{Test: plan.Equal, Column: plan.CurrentRunID, Value: was}
 	return plan.Mutation{
@@ -104,7 +104,7 @@ func (s *ExecutionStore) currentConflict(c *plan.Conflict) error {
 // was read is asserted: in the slot that the write left free for it.
 type bypass struct {
 	key     []any
-	run     [16]byte
+	run     any        // [16]byte
 	started *time.Time // of the run, for the error
 	slot    int        // index into the write's mutations
 }
@@ -131,6 +131,9 @@ func (s *ExecutionStore) commitBypassing(ctx context.Context, w *plan.Write, b b
 		if c := refusedBy(err); c != nil && c.Mutation == b.slot && attempt < maxBypassAttempts {
 			continue
 		}
+		if err == nil {
+			return nil
+		}
 		return outward(err, owning, s.refusedByState)
 	}
 }
@@ -148,13 +151,13 @@ func (s *ExecutionStore) assertOther(ctx context.Context, op string, b bypass) (
 		assertion.Conds = []plan.Cond{{Test: plan.RowAbsent}}
 	case row.Null(0):
 		return plan.Mutation{}, malformed(op, assertion.KeyString(), "names no run")
-	case row.UUID(0) == b.run:
+	case row.Value(0) == b.run:
 		return plan.Mutation{}, &p.CurrentWorkflowConditionFailedError{
-			Msg:       fmt.Sprintf("%s refused: run %s is the current one", op, formatUUID(b.run)),
+			Msg:       fmt.Sprintf("%s refused: run %s is the current one", op, plan.FormatValue(b.run)),
 			StartTime: b.started,
 		}
 	default:
-		assertion.Conds = []plan.Cond{{Test: plan.Equal, Column: plan.CurrentRunID, Value: row.UUID(0)}}
+		assertion.Conds = []plan.Cond{{Test: plan.Equal, Column: plan.CurrentRunID, Value: row.Value(0)}}
 	}
 	return assertion, nil
 }
@@ -169,7 +172,7 @@ func (s *ExecutionStore) GetCurrentExecution(
 	if err != nil {
 		return nil, invalid(op, err)
 	}
-	k := runKey{shard: request.ShardID, namespace: namespace, workflow: request.WorkflowID}
+	k := runKey{shard: int64(request.ShardID), namespace: namespace, workflow: request.WorkflowID}
 	row, found, err := exec.One(ctx, s.ex, readCurrent, k.current(request.ArchetypeID)...)
 	if err != nil {
 		return nil, readError(err)

@@ -37,18 +37,25 @@ func addTasks(w *plan.Write, shard int32, all taskMap) {
 	if len(all) == 0 {
 		return
 	}
-	categories := make([]tasks.Category, 0, len(all))
-	for category := range all {
+	var few [8]tasks.Category
+	categories, n := few[:0], 0
+	for category, list := range all {
 		categories = append(categories, category)
+		n += len(list)
 	}
 	slices.SortFunc(categories, func(a, b tasks.Category) int { return cmp.Compare(a.ID(), b.ID()) })
+	// Keys and effects of all tasks lie in two arrays.
+	keys, effects := make([]any, 0, 4*n), make([]plan.Effect, 0, n)
+	boxed := any(int64(shard))
 	for _, category := range categories {
 		for i := range all[category] {
 			task := &all[category][i]
+			keys = append(keys, boxed, int64(category.ID()), fireTime(category, task.Key), task.Key.TaskID)
+			effects = append(effects, plan.Effect{Op: plan.Set, Column: plan.HistoryTask, Value: toBlob(task.Blob)})
+			k, e := len(keys), len(effects)
 			w.Mutations = append(w.Mutations, plan.Mutation{
 				Table: plan.HistoryTasks, Op: plan.Insert, Ahead: true, Group: taskGroup,
-				Key:     taskKey(shard, category, task.Key),
-				Effects: []plan.Effect{{Op: plan.Set, Column: plan.HistoryTask, Value: toBlob(task.Blob)}},
+				Key: keys[k-4 : k : k], Effects: effects[e-1 : e : e],
 			})
 		}
 	}
@@ -59,11 +66,15 @@ func addTasks(w *plan.Write, shard int32, all taskMap) {
 const taskGroup = 0
 
 func taskKey(shard int32, category tasks.Category, key tasks.Key) []any {
-	fire := plan.Immediate
+	return []any{int64(shard), int64(category.ID()), fireTime(category, key), key.TaskID}
+}
+
+// fireTime is that of a task in its key, an int64.
+func fireTime(category tasks.Category, key tasks.Key) any {
 	if category.Type() == tasks.CategoryTypeScheduled {
-		fire = toMillis(key.FireTime)
+		return toMillis(key.FireTime)
 	}
-	return []any{int64(shard), int64(category.ID()), fire, key.TaskID}
+	return plan.Immediate
 }
 
 // AddHistoryTasks adds tasks that belong to no change of an execution. A shard

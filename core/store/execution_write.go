@@ -18,13 +18,14 @@ import (
 
 // newWrite starts the write of an owner with room for so many mutations.
 func newWrite(name string, shard int32, rangeID int64, room int) *plan.Write {
-	w := &plan.Write{
-		Name: name, Scope: plan.Atomic,
-		Owner:     &plan.Owner{Shard: int64(shard), RangeID: rangeID},
-		Mutations: make([]plan.Mutation, 1, 1+room),
-	}
+	w := &struct {
+		plan.Write
+		owner plan.Owner
+	}{owner: plan.Owner{Shard: int64(shard), RangeID: rangeID}}
+	w.Name, w.Scope, w.Owner = name, plan.Atomic, &w.owner
+	w.Mutations = make([]plan.Mutation, 1, 1+room)
 	w.Mutations[0] = holdLease(shard, rangeID)
-	return w
+	return &w.Write
 }
 
 // room is an upper bound of the mutations that events and tasks become.
@@ -248,7 +249,10 @@ func (s *ExecutionStore) DeleteWorkflowExecution(ctx context.Context, request *p
 }
 
 func (s *ExecutionStore) commit(ctx context.Context, w *plan.Write) error {
-	return outward(s.ex.Write(ctx, w), owning, s.refusedByState)
+	if err := s.ex.Write(ctx, w); err != nil {
+		return outward(err, owning, s.refusedByState)
+	}
+	return nil
 }
 
 func (s *ExecutionStore) commitAround(ctx context.Context, w *plan.Write, around *bypass) error {

@@ -2,34 +2,37 @@ package store
 
 import (
 	"cmp"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
 	p "go.temporal.io/server/common/persistence"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
 
-// parseUUID parses the 36 characters of a UUID. The error names the field:
-// callers hand it to [invalid].
-func parseUUID(field, s string) ([16]byte, error) {
-	// uuid.Parse takes braces, URNs and bare hex as well; two spellings of one
-	// id would be two ids to everybody who compares strings.
-	if len(s) != 36 {
+// parseUUID parses the 36 characters of a UUID, and no other spelling of one:
+// two would be two ids to everybody who compares strings. The error names the
+// field: callers hand it to [invalid].
+func parseUUID(field, s string) (id [16]byte, err error) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return [16]byte{}, fmt.Errorf("%s %q is not a UUID", field, s)
 	}
-	id, err := uuid.Parse(s)
-	if err != nil {
-		return [16]byte{}, fmt.Errorf("%s %q is not a UUID", field, s)
+	at := 0
+	for _, group := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
+		n, err := hex.Decode(id[at:], []byte(group))
+		if err != nil {
+			return [16]byte{}, fmt.Errorf("%s %q is not a UUID", field, s)
+		}
+		at += n
 	}
 	return id, nil
 }
 
-// formatUUID is the inverse of parseUUID.
-func formatUUID(id [16]byte) string { return uuid.UUID(id).String() }
+// formatUUID is the inverse of parseUUID, in lower case.
+func formatUUID(id [16]byte) string { return plan.FormatValue(id) }
 
 // toBlob turns Temporal's blob into the plan's. nil is the absent value.
 func toBlob(b *commonpb.DataBlob) plan.Blob {
