@@ -19,9 +19,9 @@ import (
 // go past it.
 const readBuffer = 4 << 10
 
-// lingerTime is how long a connection that was refused something for good is kept
-// half open, so that the client reads why: closing at once with its data unread
-// would throw the answer away.
+// lingerTime is how long a connection is kept half open after its last answer, for
+// the client to read it: closing at once with the client's data unread would throw
+// the answer away.
 const lingerTime = time.Second
 
 type stage uint8
@@ -134,7 +134,9 @@ func (c *conn) run() {
 	err := c.serve()
 	switch {
 	case c.draining.Load():
-		c.out.settle()
+		if c.out.settle() {
+			c.linger() // the last answers are still under way
+		}
 	case errors.Is(err, errRefused):
 		c.out.settle()
 		c.linger()
@@ -304,7 +306,5 @@ func (in *input) stop() {
 func (in *input) linger(d time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.stopped {
-		in.nc.SetReadDeadline(time.Now().Add(d)) //nolint:errcheck // as above
-	}
+	in.nc.SetReadDeadline(time.Now().Add(d)) //nolint:errcheck // as above
 }

@@ -58,13 +58,15 @@ func (o *output) release() {
 }
 
 // settle waits until no request runs and everything is written, or the connection
-// is closed.
-func (o *output) settle() {
+// is closed. It tells whether it had to wait.
+func (o *output) settle() (waited bool) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	for !o.closed && (o.running > 0 || o.writing) {
+		waited = true
 		o.changed.Wait()
 	}
-	o.mu.Unlock()
+	return waited
 }
 
 // send queues frames, which it copies if it does not write them itself, and
