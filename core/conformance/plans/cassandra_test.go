@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 0, "seed of the random plans; 0 picks one")
-	count = flag.Int("count", 400, "number of random writes")
+	seed   = flag.Uint64("seed", 0, "seed of the random plans; 0 picks one")
+	writes = flag.Int("writes", 200, "number of random writes")
 )
 
 // open makes a keyspace with Temporal's schema and opens it.
@@ -55,5 +55,5 @@ func TestRandomPlansOnCassandra(t *testing.T) {
 	if s == 0 {
 		s = rand.Uint64()
 	}
-	plans.Run(t, open(t), s, *count)
+	plans.Run(t, open(t), s, *writes)
 }
