@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+	tconfig "go.temporal.io/server/common/config"
 )
 
 func TestMain(m *testing.M) {
@@ -122,7 +123,7 @@ func TestSourceIsChosenAsUpstreamChooses(t *testing.T) {
 		{"an environment", nil, []string{"--env", "prod"}, "|config|prod|"},
 		{"root, directory, zone", nil, []string{"-r", "/r", "-c", "c", "--zone", "eu"}, "|/r/c|development|eu"},
 		{"a file", nil, []string{"--config-file", "f"}, "f|||"},
-		{"variables", map[string]string{"TEMPORAL_ROOT": "/r", "TEMPORAL_CONFIG_DIR": "c", "TEMPORAL_ENVIRONMENT": "e", "TEMPORAL_AVAILABILTY_ZONE": "z"}, nil, "|/r/c|e|z"},
+		{"variables", map[string]string{"TEMPORAL_ROOT": "/r", "TEMPORAL_CONFIG_DIR": "c", "TEMPORAL_ENVIRONMENT": "e", tconfig.EnvKeyAvailabilityZoneTypo: "z"}, nil, "|/r/c|e|z"},
 		{"a file by variable", map[string]string{"TEMPORAL_SERVER_CONFIG_FILE_PATH": "f"}, nil, "f|||"},
 	}
 	for _, tt := range tests {

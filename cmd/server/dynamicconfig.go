@@ -24,12 +24,12 @@ func validateDynamicConfigCommand() *cli.Command {
 				}
 				result := dynamicconfig.LoadYamlFile(content)
 				total += len(result.Errors)
-				fmt.Fprintln(c.App.Writer, name)
+				printf(c.App.Writer, "%v\n", name)
 				for _, e := range result.Errors {
-					fmt.Fprintf(c.App.Writer, "  error: %v\n", e)
+					printf(c.App.Writer, "  error: %v\n", e)
 				}
 				for _, w := range result.Warnings {
-					fmt.Fprintf(c.App.Writer, "  warning: %v\n", w)
+					printf(c.App.Writer, "  warning: %v\n", w)
 				}
 			}
 			if total > 0 {

@@ -24,7 +24,7 @@ func explainCommand() *cli.Command {
 			}
 			if wanted == "" {
 				for _, s := range samples {
-					fmt.Fprintf(c.App.Writer, "%-34s %s\n", s.Name, s.Calls)
+					printf(c.App.Writer, "%-34s %s\n", s.Name, s.Calls)
 				}
 				return nil
 			}
@@ -44,7 +44,7 @@ func explainCommand() *cli.Command {
 				if err != nil {
 					return cli.Exit(fmt.Errorf("plan %s: %w", s.Name, err), 1)
 				}
-				fmt.Fprintf(c.App.Writer, "-- %s: %s\n%s\n", s.Name, s.Calls, strings.TrimRight(text, "\n"))
+				printf(c.App.Writer, "-- %s: %s\n%s\n", s.Name, s.Calls, strings.TrimRight(text, "\n"))
 				shown++
 			}
 			if shown > 0 {

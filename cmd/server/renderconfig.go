@@ -16,7 +16,7 @@ func renderConfigCommand() *cli.Command {
 			if err != nil {
 				return cli.Exit(fmt.Errorf("Unable to load configuration: %w", err), 1) //nolint:staticcheck // upstream's text
 			}
-			fmt.Fprintln(c.App.Writer, cfg.loaded.String())
+			printf(c.App.Writer, "%v\n", cfg.loaded.String())
 			return nil
 		},
 	}

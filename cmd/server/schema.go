@@ -62,7 +62,7 @@ func schemaCommand() *cli.Command {
 					if err != nil {
 						return err
 					}
-					fmt.Fprintf(c.App.Writer, "%s (this binary needs %s)\n", v.Current, t.Set.Version)
+					printf(c.App.Writer, "%s (this binary needs %s)\n", v.Current, t.Set.Version)
 					return nil
 				}),
 			},
@@ -94,7 +94,7 @@ func verifyCommand() *cli.Command {
 			err := runTool(c, func(c *cli.Context, t *schema.Tool) error {
 				differences, err := t.Verify(c.Context)
 				for _, d := range differences {
-					fmt.Fprintln(c.App.Writer, d)
+					printf(c.App.Writer, "%v\n", d)
 				}
 				different = len(differences) > 0
 				return err
@@ -194,7 +194,7 @@ func replication(c *cli.Context) (schema.Replication, error) {
 
 // confirmed asks for the keyspace's name; anything else, also no input, is no.
 func confirmed(c *cli.Context, keyspace string) bool {
-	fmt.Fprintf(c.App.Writer, "Everything in keyspace %s will be lost. Type its name to drop it: ", keyspace)
+	printf(c.App.Writer, "Everything in keyspace %s will be lost. Type its name to drop it: ", keyspace)
 	answer, err := bufio.NewReader(c.App.Reader).ReadString('\n')
 	return err == nil && strings.TrimSpace(answer) == keyspace
 }

@@ -59,7 +59,7 @@ func start(c *cli.Context) error {
 		Loaded: cfg.loaded, Registry: cfg.registry, Stores: server.MakeStores,
 		Services: services, AllowNoAuth: c.Bool("allow-no-auth"),
 	}, signals, func(s os.Signal) {
-		fmt.Fprintln(c.App.ErrWriter, "Stopped at once by a second signal.")
+		printf(c.App.ErrWriter, "Stopped at once by a second signal.\n")
 		os.Exit(128 + int(s.(syscall.Signal))) //nolint:forcetypeassert // the two above
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
@@ -14,7 +13,7 @@ func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show versions", ArgsUsage: " ",
 		Action: func(c *cli.Context) error {
-			fmt.Fprintf(c.App.Writer, "Temporal server %s\n", headers.ServerVersion)
+			printf(c.App.Writer, "Temporal server %s\n", headers.ServerVersion)
 			info, ok := debug.ReadBuildInfo()
 			if !ok {
 				return nil
@@ -28,7 +27,7 @@ func versionCommand() *cli.Command {
 					modified = " (modified)"
 				}
 			}
-			fmt.Fprintf(c.App.Writer, "%s %s, revision %s%s, %s\n", info.Main.Path, info.Main.Version, revision, modified, info.GoVersion)
+			printf(c.App.Writer, "%s %s, revision %s%s, %s\n", info.Main.Path, info.Main.Version, revision, modified, info.GoVersion)
 			return nil
 		},
 	}

@@ -208,9 +208,9 @@ func TestFaultsNameTheirPlace(t *testing.T) {
 			[]string{"FILE:13: backends.cassandra: options of cassandra are given here and in persistence.datastores.default.customDatastore.options (FILE:7): keep one of them"},
 		},
 		{
-			"a custom data store without name", strings.Replace(minimal, "default: &store", "default: {customDatastore: {nmae: cassandra}}\n    unused: &store", 1), nil, nil,
+			"a custom data store without name", strings.Replace(minimal, "default: &store", "default: {customDatastore: {names: cassandra}}\n    unused: &store", 1), nil, nil,
 			[]string{
-				`FILE:7: persistence.datastores.default.customDatastore.nmae: unknown key, did you mean "name"?`,
+				`FILE:7: persistence.datastores.default.customDatastore.names: unknown key, did you mean "name"?`,
 				`FILE:7: persistence.datastores.default.customDatastore.name: must name a database (cassandra, embedded, yugabyte)`,
 			},
 		},

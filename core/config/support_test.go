@@ -88,11 +88,11 @@ func (f fakeOpener) OpenAdmin(context.Context, backend.Env) (cql.Admin, error) {
 	return nil, errNoConnection
 }
 
-func registry(t testing.TB) *backend.Registry {
-	t.Helper()
+func registry(tb testing.TB) *backend.Registry {
+	tb.Helper()
 	r, err := backend.NewRegistry([]backend.Backend{fakeBackend{"cassandra"}, fakeBackend{"yugabyte"}, fakeBackend{"embedded"}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -111,27 +111,27 @@ clusterMetadata: {currentClusterName: active}
 `
 
 // write makes a file and returns its path.
-func write(t testing.TB, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+func write(tb testing.TB, name, content string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return path
 }
 
 // loadText loads one file and settings.
-func loadText(t testing.TB, content string, set ...string) (*config.Loaded, error) {
-	t.Helper()
-	return config.Load(config.Source{File: write(t, "c.yaml", content), Set: set, Environ: []string{}}, registry(t))
+func loadText(tb testing.TB, content string, set ...string) (*config.Loaded, error) {
+	tb.Helper()
+	return config.Load(config.Source{File: write(tb, "c.yaml", content), Set: set, Environ: []string{}}, registry(tb))
 }
 
 // stockConfigDir is the folder of sample configurations in the server module.
-func stockConfigDir(t testing.TB) string {
-	t.Helper()
+func stockConfigDir(tb testing.TB) string {
+	tb.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "go.temporal.io/server").Output()
 	if err != nil {
-		t.Fatal(fmt.Errorf("find the server module: %w", err))
+		tb.Fatal(fmt.Errorf("find the server module: %w", err))
 	}
 	return filepath.Join(strings.TrimSpace(string(out)), "config")
 }

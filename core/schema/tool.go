@@ -141,9 +141,13 @@ func (t *Tool) Update(ctx context.Context) error {
 		}
 		defer l.release(ctx)
 		ctx = held
-		// The version may have changed while waiting; the task reads it again.
+		// The one that was waited for may have done it.
 		if v, err = ReadVersion(ctx, t.Admin, t.Keyspace); err != nil {
 			return err
+		}
+		if !older(v.Current, t.Set.Version) {
+			t.printf("-- keyspace %s is at version %s by now", t.Keyspace, v.Current)
+			return nil
 		}
 	}
 	config := &stock.UpdateConfig{DBName: t.Keyspace, TargetVersion: t.Set.Version, SchemaName: t.Set.stock}
