@@ -43,7 +43,7 @@ func (c *change) alterTable(st *parse.AlterTable) (*Change, error) {
 	case parse.AlterRename:
 		err = c.rename(t, st)
 	case parse.AlterWith:
-		done.Warnings, err = c.tableOptions(t, st.With, true)
+		err = c.tableOptions(t, st.With, true)
 	case parse.AlterType:
 		if c.ycql {
 			err = c.src.QL(cqlerr.NotYetImplemented, st.Span, "")
@@ -236,6 +236,7 @@ func (c *change) drop(st *parse.Drop) (*Change, error) {
 		return done, nil
 	case parse.ObjType:
 		return c.dropType(st)
+	default:
 	}
 	return c.dropIndex(st)
 }

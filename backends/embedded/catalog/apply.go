@@ -18,8 +18,6 @@ type Change struct {
 	// Build is the index that must be filled from its table, or nil.
 	Build      *Index
 	BuildTable *Table
-	// Warnings go to the client.
-	Warnings []string
 }
 
 // change is one schema statement at work.
@@ -159,7 +157,7 @@ func (c *change) createType(st *parse.CreateType) (*Change, error) {
 			return nil, cqlerr.Invalid("Duplicate field name '%s' in type '%s'", f.Name, name)
 		}
 		seen[f.Name] = true
-		t, err := c.fieldType(ks, f, name)
+		t, err := c.fieldType(ks, f)
 		if err != nil {
 			return nil, err
 		}
@@ -170,7 +168,7 @@ func (c *change) createType(st *parse.CreateType) (*Change, error) {
 	return &Change{Schema: n, Event: event(wire.Created, wire.TargetType, ks.Name, name)}, nil
 }
 
-func (c *change) fieldType(ks *Keyspace, f parse.ColumnDef, udt string) (*cqltype.Type, error) {
+func (c *change) fieldType(ks *Keyspace, f parse.ColumnDef) (*cqltype.Type, error) {
 	t, err := c.old.ResolveType(c.src, ks.Name, f.Type)
 	if err != nil {
 		return nil, err

@@ -131,7 +131,7 @@ func (c *change) ycqlIndex(ix *Index, t *Table, st *parse.CreateIndex) error {
 	}
 	ix.Transactional = true
 	scratch := &Table{Transactional: true}
-	if _, err := c.tableOptions(scratch, st.With, false); err != nil {
+	if err := c.tableOptions(scratch, st.With, false); err != nil {
 		return err
 	}
 	ix.Transactional = scratch.Transactional

@@ -30,7 +30,7 @@ func (c *change) createKeyspace(st *parse.CreateKeyspace) (*Change, error) {
 		return nil, cqlerr.Invalid("Keyspace name must not be empty, more than 48 characters long, or contain non-alphanumeric-underscore characters (got \"%s\")", st.Name)
 	}
 	ks := &Keyspace{Name: st.Name, DurableWrites: true, Tables: map[string]*Table{}, Types: map[string]*cqltype.Type{}}
-	if err := c.keyspaceOptions(ks, st.With, st.NameSpan); err != nil {
+	if err := c.keyspaceOptions(ks, st.With); err != nil {
 		return nil, err
 	}
 	if ks.Replication == nil {
@@ -45,7 +45,7 @@ func (c *change) createKeyspace(st *parse.CreateKeyspace) (*Change, error) {
 }
 
 func notWord(r rune) bool {
-	return !(r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 func (c *change) alterKeyspace(st *parse.AlterKeyspace) (*Change, error) {
@@ -60,7 +60,7 @@ func (c *change) alterKeyspace(st *parse.AlterKeyspace) (*Change, error) {
 		return nil, cqlerr.Invalid("Keyspace '%s' doesn't exist", st.Name)
 	}
 	ks := *old
-	if err := c.keyspaceOptions(&ks, st.With, st.NameSpan); err != nil {
+	if err := c.keyspaceOptions(&ks, st.With); err != nil {
 		return nil, err
 	}
 	n := c.old.clone()
@@ -71,7 +71,7 @@ func (c *change) alterKeyspace(st *parse.AlterKeyspace) (*Change, error) {
 // keyspaceOptions checks replication and durable_writes. One process has one
 // copy of the data whatever they say, as it would be on a one-node cluster;
 // they are kept so that system_schema shows them.
-func (c *change) keyspaceOptions(ks *Keyspace, props []parse.Property, at parse.Span) error {
+func (c *change) keyspaceOptions(ks *Keyspace, props []parse.Property) error {
 	for _, p := range props {
 		switch p.Name {
 		case "replication":
@@ -122,11 +122,10 @@ func (c *change) replication(p parse.Property, m map[string]string) (map[string]
 		}
 		return cqlerr.Config(format, args...)
 	}
-	factor := func(name, v string) error {
+	factor := func(v string) error {
 		if n, err := strconv.Atoi(v); err != nil || n < 0 {
 			return config("Replication factor must be numeric; found %s", v)
 		}
-		_ = name
 		return nil
 	}
 	switch class {
@@ -139,7 +138,7 @@ func (c *change) replication(p parse.Property, m map[string]string) (map[string]
 		if !ok {
 			return nil, config("SimpleStrategy requires a replication_factor strategy option.")
 		}
-		if err := factor("replication_factor", rf); err != nil {
+		if err := factor(rf); err != nil {
 			return nil, err
 		}
 		for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -155,7 +154,7 @@ func (c *change) replication(p parse.Property, m map[string]string) (map[string]
 			if k == "replication_factor" && c.ycql {
 				return nil, config("replication_factor is an option for SimpleStrategy, not NetworkTopologyStrategy")
 			}
-			if err := factor(k, m[k]); err != nil {
+			if err := factor(m[k]); err != nil {
 				return nil, err
 			}
 		}
@@ -188,6 +187,7 @@ func isLiteral(e *parse.Expr) bool {
 	switch e.Kind {
 	case parse.KindString, parse.KindInt, parse.KindFloat, parse.KindBool, parse.KindUUID, parse.KindBlob:
 		return true
+	default:
 	}
 	return false
 }

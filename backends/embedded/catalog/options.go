@@ -51,7 +51,7 @@ var compactionClasses = map[string]bool{
 }
 
 // tableOptions checks WITH and stores it in t.
-func (c *change) tableOptions(t *Table, props []parse.Property, alter bool) (warnings []string, err error) {
+func (c *change) tableOptions(t *Table, props []parse.Property, alter bool) error {
 	known := cassandraOptions
 	if c.ycql {
 		known = ycqlOptions
@@ -63,28 +63,28 @@ func (c *change) tableOptions(t *Table, props []parse.Property, alter bool) (war
 	for _, p := range props {
 		kind, ok := known[p.Name]
 		if !ok {
-			return nil, c.badProperty(p, "Unknown property '"+p.Name+"'")
+			return c.badProperty(p, "Unknown property '"+p.Name+"'")
 		}
 		if seen[p.Name] {
 			if c.ycql {
-				return nil, c.src.QL(cqlerr.DuplicateProperty, p.Span, "")
+				return c.src.QL(cqlerr.DuplicateProperty, p.Span, "")
 			}
-			return nil, cqlerr.Syntax("Multiple definition for property '%s'", p.Name)
+			return cqlerr.Syntax("Multiple definition for property '%s'", p.Name)
 		}
 		seen[p.Name] = true
 		if alter && (kind == optTransactions || kind == optTablets) {
-			return nil, c.src.QL(cqlerr.FeatureUnsupport, p.Span, "Changing property %s is not supported", p.Name)
+			return c.src.QL(cqlerr.FeatureUnsupport, p.Span, "Changing property %s is not supported", p.Name)
 		}
 		if alter && kind == optUUID {
-			return nil, cqlerr.Config("Cannot alter table id.")
+			return cqlerr.Config("Cannot alter table id.")
 		}
 		o, err := c.option(t, p, kind)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		t.Options[p.Name] = o
 	}
-	return warnings, nil
+	return nil
 }
 
 func (c *change) option(t *Table, p parse.Property, kind optionKind) (Option, error) {
@@ -147,6 +147,7 @@ func (c *change) option(t *Table, p parse.Property, kind optionKind) (Option, er
 			t.DefaultTTL = int32(n)
 		case optTablets:
 			t.Tablets = int32(n)
+		default:
 		}
 	case optBool:
 		if l := strings.ToLower(text); l != "true" && l != "false" {
@@ -157,6 +158,7 @@ func (c *change) option(t *Table, p parse.Property, kind optionKind) (Option, er
 			return Option{}, cqlerr.Config("Invalid table id")
 		}
 		return Option{}, c.src.Refuse("the table option 'id'", p.Span)
+	default:
 	}
 	return Option{Text: text}, nil
 }

@@ -48,15 +48,14 @@ func (c *change) createTable(st *parse.CreateTable) (*Change, error) {
 	if err := c.clusteringOrder(t, st.OrderBy, st.Table.Span); err != nil {
 		return nil, err
 	}
-	warnings, err := c.tableOptions(t, st.With, false)
-	if err != nil {
+	if err := c.tableOptions(t, st.With, false); err != nil {
 		return nil, err
 	}
 	n := c.old.clone()
 	t.Num = n.next
 	n.next++
 	n.touch(ks.Name).Tables[name] = t.finish(n.Dialect)
-	return &Change{Schema: n, Event: event(wire.Created, wire.TargetTable, ks.Name, name), Warnings: warnings}, nil
+	return &Change{Schema: n, Event: event(wire.Created, wire.TargetTable, ks.Name, name)}, nil
 }
 
 func (c *change) addColumns(t *Table, st *parse.CreateTable) error {
@@ -99,7 +98,7 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 			return c.src.QL(cqlerr.InvalidTable, st.Table.Span, "Multiple primary keys")
 		}
 		if clauses == 0 {
-			return cqlerr.Invalid("No PRIMARY KEY specifed for table '%s' (exactly one required)", t.Name)
+			return cqlerr.Invalid("No PRIMARY KEY specifed for table '%s' (exactly one required)", t.Name) //nolint:misspell // the server spells it so
 		}
 		return cqlerr.Invalid("Multiple PRIMARY KEY specified for table '%s' (exactly one required)", t.Name)
 	}
@@ -123,7 +122,7 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 				return cqlerr.Invalid("Duplicate column '%s' in PRIMARY KEY clause for table '%s'", r.Name, t.Name)
 			}
 			seen[r.Name] = true
-			if err := c.keyColumn(t, col, r); err != nil {
+			if err := c.keyColumn(col, r); err != nil {
 				return err
 			}
 			col.Kind, col.Position = kind, i
@@ -137,7 +136,7 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 	return mark(clustering, Clustering)
 }
 
-func (c *change) keyColumn(t *Table, col *Column, r parse.ColumnRef) error {
+func (c *change) keyColumn(col *Column, r parse.ColumnRef) error {
 	if c.ycql {
 		if col.Kind == Static {
 			return c.src.QL(cqlerr.InvalidTable, r.Span, "Static column not allowed in primary key")
@@ -159,7 +158,6 @@ func (c *change) keyColumn(t *Table, col *Column, r parse.ColumnRef) error {
 	case col.Type.Contains(cqltype.Duration):
 		return cqlerr.Invalid("duration type is not supported for PRIMARY KEY column '%s'", col.Name)
 	}
-	_ = t
 	return nil
 }
 

@@ -21,11 +21,11 @@ func TestEngineAsYCQL(t *testing.T) {
 	target{"engine", "ycql", serve(t, parse.YCQL)}.runAll(t)
 }
 
-func TestRealCassandra(t *testing.T) { real(t, "cassandra", "CQL_TEST_CASSANDRA") }
+func TestRealCassandra(t *testing.T) { runReal(t, "cassandra", "CQL_TEST_CASSANDRA") }
 
-func TestRealYugabyteDB(t *testing.T) { real(t, "ycql", "CQL_TEST_YUGABYTE") }
+func TestRealYugabyteDB(t *testing.T) { runReal(t, "ycql", "CQL_TEST_YUGABYTE") }
 
-func real(t *testing.T, dialect, variable string) {
+func runReal(t *testing.T, dialect, variable string) {
 	addr := os.Getenv(variable)
 	if addr == "" {
 		t.Skipf("%s is not set: the corpus was not run against a real server", variable)

@@ -58,13 +58,14 @@ func (q *reading) accumulate() error {
 			default:
 				a.sum += wholeNumber(x.Data)
 			}
+		default:
 		}
 	}
 	return nil
 }
 
 // finishAggregates puts the one row of an aggregate query into the result.
-func (q *reading) finishAggregates() error {
+func (q *reading) finishAggregates() {
 	for i := range q.acc {
 		a := &q.acc[i]
 		typ := q.p.sel[i].typ
@@ -78,7 +79,6 @@ func (q *reading) finishAggregates() error {
 		}
 	}
 	q.out.rows = 1
-	return nil
 }
 
 func (a *accumulator) total(typ *cqltype.Type, avg, ycql bool) []byte {
@@ -100,6 +100,7 @@ func (a *accumulator) total(typ *cqltype.Type, avg, ycql bool) []byte {
 		return encodeWhole(s, 2)
 	case cqltype.Int:
 		return encodeWhole(s, 4)
+	default:
 	}
 	return encodeWhole(s, 8)
 }

@@ -238,6 +238,7 @@ func (b *binder) deleteTarget(p *writePlan, e *parse.Expr) error {
 			return cqlerr.Invalid("UDT column %s does not have a field named %s", c.Name, e.Text)
 		}
 		a.eff, a.field, a.val = effField, i, term{kind: termConst, typ: c.Type.Elems[i]}
+	default:
 	}
 	p.assigns = append(p.assigns, a)
 	return nil

@@ -92,11 +92,7 @@ func (e *Engine) runBlock(p *blockPlan, v env) (*server.Result, error) {
 		if err := w.checkTTL(); err != nil {
 			return nil, err
 		}
-		none, err := w.nothing()
-		if err != nil {
-			return nil, err
-		}
-		if none {
+		if w.nothing() {
 			continue
 		}
 		res.Cost.Rounds++

@@ -410,7 +410,7 @@ func (r *tupleRange) pieces(p [][]byte, cols []*catalog.Column) []storage.Slice 
 func (q *reading) tupleMatches() (bool, error) {
 	x := q.p.where.tuples
 	cols := q.p.tab.def.ClusteringKey[x.first : x.first+x.n]
-	exact, r, err := q.env.tupleOperands(x, cols)
+	exact, r, err := q.tupleOperands(x, cols)
 	if err != nil || q.row.ck == nil {
 		return false, err
 	}

@@ -84,6 +84,7 @@ func castNumber(from, to *cqltype.Type, b []byte) []byte {
 			n = max(math.MinInt32, min(math.MaxInt32, n))
 		}
 		return encodeWhole(n, 4)
+	default:
 	}
 	return encodeWhole(n, 8)
 }

@@ -24,11 +24,13 @@ func TestCostYCQL(t *testing.T) {
 		{"a conditional write", []string{"UPDATE t SET v = 1 WHERE k = 1 AND c = 1 IF v = 5"}, server.Cost{Rounds: 1, Statements: 1}},
 		{"a write with an index", []string{"INSERT INTO x (k, v) VALUES (1, 1)"}, server.Cost{Rounds: 2, Commits: 1, Statements: 1}},
 		{
-			"a block of three", []string{"BEGIN TRANSACTION INSERT INTO t (k, c) VALUES (1, 1); INSERT INTO t (k, c) VALUES (2, 1); DELETE FROM t WHERE k = 3 AND c = 1; END TRANSACTION;"},
+			"a block of three",
+			[]string{"BEGIN TRANSACTION INSERT INTO t (k, c) VALUES (1, 1); INSERT INTO t (k, c) VALUES (2, 1); DELETE FROM t WHERE k = 3 AND c = 1; END TRANSACTION;"},
 			server.Cost{Rounds: 3, Commits: 1, Statements: 3},
 		},
 		{
-			"a block with an index", []string{"BEGIN TRANSACTION INSERT INTO t (k, c) VALUES (1, 1); INSERT INTO x (k, v) VALUES (2, 1); END TRANSACTION;"},
+			"a block with an index",
+			[]string{"BEGIN TRANSACTION INSERT INTO t (k, c) VALUES (1, 1); INSERT INTO x (k, v) VALUES (2, 1); END TRANSACTION;"},
 			server.Cost{Rounds: 3, Commits: 1, Statements: 2},
 		},
 		{

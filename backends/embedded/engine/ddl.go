@@ -23,7 +23,7 @@ func (e *Engine) runDDL(p *plan) (*server.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &server.Result{Warnings: c.Warnings}
+	res := &server.Result{}
 	if c.Event != nil {
 		res.Kind, res.Change = server.SchemaChanged, c.Event
 	}

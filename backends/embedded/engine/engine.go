@@ -239,6 +239,7 @@ func (e *Engine) newTable(def *catalog.Table) (*table, error) {
 				p = storage.IndexPart{Source: storage.FromPartition, Column: c.Position}
 			case catalog.Clustering:
 				p = storage.IndexPart{Source: storage.FromClustering, Column: c.Position}
+			default:
 			}
 			s.Parts = append(s.Parts, p)
 		}

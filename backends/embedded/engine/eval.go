@@ -49,6 +49,7 @@ func (v *rowView) value(c *catalog.Column) []byte {
 			return nil
 		}
 		return v.ck[c.Position]
+	default:
 	}
 	row := v.reg
 	if c.Kind == catalog.Static {
@@ -89,6 +90,7 @@ func assemble(t *cqltype.Type, elems []storage.Element) []byte {
 			b = cqltype.AppendElement(b, elems[i].Value)
 		}
 		return b
+	default:
 	}
 	size := 4
 	for i := range elems {
@@ -146,6 +148,7 @@ func (t *term) eval(v *env) (wire.Value, error) {
 		return wire.Value{Data: t.cellTime(v)}, nil
 	case termArith:
 		return t.arith(v)
+	default:
 	}
 	args := make([][]byte, len(t.args))
 	for i := range t.args {
@@ -285,6 +288,7 @@ func (t *term) element(v *env) (wire.Value, error) {
 				return wire.Value{Data: e}, nil
 			}
 		}
+	default:
 	}
 	return wire.Value{}, nil
 }

@@ -86,6 +86,7 @@ func (f *filter) test(left []byte, operands [][]byte) (bool, error) {
 		return in == (f.op == parse.Between), nil
 	case parse.IsNull, parse.IsNotNull:
 		return f.op == parse.IsNotNull, nil
+	default:
 	}
 	elems, err := cqltype.DecodeCollection(t, left)
 	if err != nil {
@@ -149,6 +150,7 @@ func (f *filter) compare(v *env, left []byte) (bool, error) {
 		return false, nil
 	case parse.NotBetween:
 		return true, nil
+	default:
 	}
 	return false, nil
 }
@@ -178,6 +180,7 @@ func (b *binder) condition(e *parse.Expr) (*condition, error) {
 			return nil, err
 		}
 		c.f = *f
+	default:
 	}
 	return c, nil
 }
@@ -240,6 +243,7 @@ func (b *binder) checkCondition(x term, e *parse.Expr) error {
 			return b.src.QL(cqlerr.FeatureUnsupport, e.Span, "This operator is %s here", cqlerr.NotSupported)
 		}
 		return b.src.Refuse("the operator "+e.Op.String()+" in a condition", e.Span)
+	default:
 	}
 	if b.ycql && x.kind == termColumn && x.typ.IsCollection() {
 		return b.src.QL(cqlerr.InvalidDatatype, e.Span, "")
@@ -265,6 +269,7 @@ func (c *condition) holds(v *env) (bool, error) {
 	case parse.KindNot:
 		ok, err := c.kids[0].holds(v)
 		return !ok, err
+	default:
 	}
 	for i := range c.kids {
 		ok, err := c.kids[i].holds(v)

@@ -287,7 +287,7 @@ func (b *binder) cellCall(e *parse.Expr) (term, error) {
 // tokenCall is token(...) of values or of the partition key columns.
 func (b *binder) tokenCall(e *parse.Expr) (term, error) {
 	tab := b.tab
-	return b.keyCall(e, &function{name: "token", ret: tBigint, eval: func(v *env, args [][]byte) ([]byte, error) {
+	return b.keyCall(e, &function{name: "token", ret: tBigint, eval: func(_ *env, args [][]byte) ([]byte, error) {
 		for _, a := range args {
 			if a == nil {
 				return nil, nil
@@ -300,7 +300,7 @@ func (b *binder) tokenCall(e *parse.Expr) (term, error) {
 // hashCall is YCQL's partition_hash(...).
 func (b *binder) hashCall(e *parse.Expr) (term, error) {
 	tab := b.tab
-	return b.keyCall(e, &function{name: "partition_hash", ret: tInt, eval: func(v *env, args [][]byte) ([]byte, error) {
+	return b.keyCall(e, &function{name: "partition_hash", ret: tInt, eval: func(_ *env, args [][]byte) ([]byte, error) {
 		return integer(int32(cqltype.YBTokenHash(tab.store.Token(args)))), nil
 	}})
 }

@@ -84,9 +84,7 @@ func (e *Engine) runSelect(p *plan, v env, params *server.Params) (*server.Resul
 		return nil, err
 	}
 	if s.isAgg {
-		if err := q.finishAggregates(); err != nil {
-			return nil, err
-		}
+		q.finishAggregates()
 	}
 	res.Cells = q.out.cells
 	if s.sortIn {
@@ -392,7 +390,7 @@ func (q *reading) emit() (bool, error) {
 	// A full page has a successor, even if that turns out to be empty: both servers
 	// answer so, and clients rely on it (a nil state would start them anew).
 	if q.page > 0 && int64(q.out.rows) >= q.page {
-		q.more = !(q.lastKey && q.perLimit >= 0 && q.perLeft == 0)
+		q.more = !q.lastKey || q.perLimit < 0 || q.perLeft > 0
 		q.last = place{key: cloneValues(q.row.key)}
 		if q.row.ck != nil && !s.distinct && len(s.tab.def.ClusteringKey) > 0 {
 			q.last.ck = cloneValues(q.row.ck)
@@ -409,15 +407,15 @@ func (q *reading) tokenRange() (r storage.Range, empty bool, err error) {
 	if w == nil {
 		return r, false, nil
 	}
-	value := func(t *term) (int64, bool, error) {
+	value := func(t *term) (int64, error) {
 		b, err := t.required(&q.env)
 		if err != nil || b == nil {
 			if err == nil {
 				err = nullInCondition(q.ycql, "token")
 			}
-			return 0, false, err
+			return 0, err
 		}
-		return wholeNumber(b), true, nil
+		return wholeNumber(b), nil
 	}
 	bounds := func(n int64, lo bool) int64 { // a token for a hash
 		if !w.hash {
@@ -436,14 +434,14 @@ func (q *reading) tokenRange() (r storage.Range, empty bool, err error) {
 		return first | 1<<48 - 1
 	}
 	if w.eq != nil {
-		n, _, err := value(w.eq)
+		n, err := value(w.eq)
 		if err != nil {
 			return r, false, err
 		}
 		return storage.Range{First: bounds(n, true), Last: bounds(n, false)}, w.hash && (n < 0 || n > math.MaxUint16), nil
 	}
 	if w.lo != nil {
-		n, _, err := value(&w.lo.t)
+		n, err := value(&w.lo.t)
 		if err != nil {
 			return r, false, err
 		}
@@ -459,7 +457,7 @@ func (q *reading) tokenRange() (r storage.Range, empty bool, err error) {
 		r.First = bounds(n, true)
 	}
 	if w.hi != nil {
-		n, _, err := value(&w.hi.t)
+		n, err := value(&w.hi.t)
 		if err != nil {
 			return r, false, err
 		}

@@ -72,7 +72,6 @@ type filter struct {
 	right []term // one, or the members of a list
 	list  *term  // IN ?
 	col   *catalog.Column
-	exact bool // some restriction of the planner covers it
 }
 
 // where analyses the relations of a SELECT, UPDATE or DELETE.
@@ -101,6 +100,7 @@ func (b *binder) relation(r *restrictions, e *parse.Expr, write bool) error {
 		if e.Op == parse.Eq && !write {
 			return b.elementRelation(r, e)
 		}
+	default:
 	}
 	if b.ycql {
 		return b.src.QL(cqlerr.FeatureUnsupport, e.Span, "This expression is %s", cqlerr.NotSupported)
@@ -264,6 +264,7 @@ func (b *binder) checkOperator(c *catalog.Column, e *parse.Expr, write bool) err
 			return cqlerr.Invalid("Cannot use CONTAINS KEY on non-map column %s", c.Name)
 		}
 		return nil
+	default:
 	}
 	if c.Type.IsMultiCell() {
 		kind := map[cqltype.Kind]string{cqltype.List: "Collection column '%s' (%s) cannot be restricted by a '%s' relation"}[cqltype.List]
@@ -469,6 +470,7 @@ func (b *binder) tupleRelation(r *restrictions, e *parse.Expr, write bool) error
 		}
 		*into = l
 		return nil
+	default:
 	}
 	return cqlerr.Invalid("%s cannot be used for multi-column relations", e.Op)
 }

@@ -25,8 +25,8 @@ func (q *reading) scanAll() error {
 		return q.byIndex(r)
 	}
 	it := q.view.Scan(t.store, r, s.want)
-	defer it.Close()
-	var held *storage.Row // a static row that may have no rows behind it
+	defer func() { _ = it.Close() }() // its error is taken below, where it counts
+	var held *storage.Row             // a static row that may have no rows behind it
 	var heldKey [][]byte
 	// The partition of the row before, by the address of its key: the walk makes a
 	// new slice for each.

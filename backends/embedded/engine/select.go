@@ -41,9 +41,8 @@ type selectPlan struct {
 
 type selectPlanner struct {
 	binder
-	p     *selectPlan
-	st    *parse.Select
-	order []parse.Order
+	p  *selectPlan
+	st *parse.Select
 }
 
 func (b *binder) planSelect(st *parse.Select) (*selectPlan, error) {
@@ -59,7 +58,7 @@ func (b *binder) planSelect(st *parse.Select) (*selectPlan, error) {
 	}
 	selected := slices.Clone(s.used)
 	var err error
-	if s.p.where, err = s.binder.where(st.Where, false); err != nil {
+	if s.p.where, err = s.where(st.Where, false); err != nil {
 		return nil, err
 	}
 	if st.If != nil {
@@ -156,6 +155,7 @@ func (s *selectPlanner) selector(e *parse.Expr) (term, aggregate, string, error)
 	case parse.KindCast:
 		x, err := s.cast(e, spec{name: s.text(e)})
 		return x, aggregate{}, x.name, err
+	default:
 	}
 	return term{}, aggregate{}, "", s.src.Refuse("this selected expression", e.Span)
 }
@@ -191,7 +191,7 @@ func (s *selectPlanner) keys() error {
 			return cqlerr.Invalid(cannotExecute)
 		}
 	}
-	if err := s.clusteringKeys(&needFilter); err != nil {
+	if err := s.clusteringKeys(); err != nil {
 		return err
 	}
 	// What is left over is filtered.
@@ -251,7 +251,7 @@ func (s *selectPlanner) hasIn() bool {
 
 // clusteringKeys takes the longest run of exact restrictions, and the range
 // behind it.
-func (s *selectPlanner) clusteringKeys(needFilter *string) error {
+func (s *selectPlanner) clusteringKeys() error {
 	p, t, r := s.p, s.table, s.p.where
 	for p.ckPrefix < len(t.ClusteringKey) && r.cols[t.ClusteringKey[p.ckPrefix].Index].exact() {
 		p.ckPrefix++

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"errors"
-	"strings"
 	"testing"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
@@ -53,16 +51,6 @@ func (s *session) must(text string, values ...any) *server.Result {
 		s.t.Fatalf("%s: %v", text, err)
 	}
 	return res
-}
-
-// refused wants an error whose text holds part.
-func (s *session) refused(part, text string, values ...any) {
-	s.t.Helper()
-	_, err := s.query(text, values...)
-	var w *wire.Error
-	if !errors.As(err, &w) || !strings.Contains(w.Message, part) {
-		s.t.Fatalf("%s: error %v, want one with %q", text, err, part)
-	}
 }
 
 func (s *session) prepare(text string) *server.Prepared {

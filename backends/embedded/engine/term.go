@@ -105,6 +105,7 @@ func (b *binder) term(e *parse.Expr, s spec) (term, error) {
 		if s.typ.Kind != cqltype.Tuple && len(e.Args) == 1 {
 			return b.term(e.Args[0], s)
 		}
+	default:
 	}
 	if !constant(e) {
 		return b.composite(e, s)
@@ -117,6 +118,7 @@ func constant(e *parse.Expr) bool {
 	switch e.Kind {
 	case parse.KindMarker, parse.KindCall, parse.KindCast, parse.KindBinary, parse.KindColumn, parse.KindNeg:
 		return false
+	default:
 	}
 	for _, a := range e.Args {
 		if !constant(a) {
@@ -239,6 +241,7 @@ func (b *binder) checkShape(e *parse.Expr, s spec) error {
 		ok, what = s.typ.Kind == cqltype.UDT, "user type"
 	case parse.KindTuple:
 		ok, what = s.typ.Kind == cqltype.Tuple, "tuple"
+	default:
 	}
 	if ok {
 		return nil
@@ -344,6 +347,7 @@ func assignable(from, to *cqltype.Type) bool {
 		return from.Kind == cqltype.ASCII
 	case cqltype.UUID:
 		return from.Kind == cqltype.Timeuuid
+	default:
 	}
 	return false
 }
@@ -388,6 +392,7 @@ func (b *binder) reference(e *parse.Expr) (term, error) {
 			}
 		}
 		return term{}, b.mismatch(e, cqlerr.Invalid("%s of type %s has no field %s", base.name, base.typ, e.Text))
+	default:
 	}
 	return term{}, b.src.Refuse("this expression", e.Span)
 }
@@ -401,6 +406,7 @@ func (b *binder) elementSpec(e *parse.Expr, t *cqltype.Type, name string) (key, 
 		return spec{"key(" + name + ")", t.Elems[0]}, spec{"value(" + name + ")", t.Elems[1]}, nil
 	case cqltype.Set:
 		return spec{"key(" + name + ")", t.Elems[0]}, spec{"value(" + name + ")", t.Elems[0]}, nil
+	default:
 	}
 	if b.ycql {
 		return key, value, b.src.QL(cqlerr.InvalidArguments, e.Span, "Columns with elementary types cannot take arguments")

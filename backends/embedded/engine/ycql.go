@@ -120,17 +120,17 @@ func (e *Engine) step(ws []*pending, block bool) ([]verdict, storage.Ticket, err
 
 // nothing tells whether an UPDATE has only unset values: it is not sent, its IF not
 // tested (statics 8).
-func (w *pending) nothing() (bool, error) {
+func (w *pending) nothing() bool {
 	if w.p.kind != writeUpdate {
-		return false, nil
+		return false
 	}
 	for i := range w.p.assigns {
 		a := &w.p.assigns[i]
 		if a.eff != effSet && a.eff != effReplace || a.val.kind != termMarker || !w.v.values[a.val.marker].Unset {
-			return false, nil
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // checkTTL refuses USING TTL on a table with an index (2.4): executor.cc does so
@@ -147,8 +147,8 @@ func (e *Engine) runYCQLWrite(w *pending, res *server.Result) (*server.Result, e
 	if err := w.checkTTL(); err != nil {
 		return nil, err
 	}
-	if none, err := w.nothing(); none || err != nil {
-		return res, err
+	if w.nothing() {
+		return res, nil
 	}
 	res.Cost.Statements = 0
 	w.writeCost(&res.Cost)
@@ -221,11 +221,7 @@ func (e *Engine) runYCQLBatch(ws []*pending) (*server.Result, error) {
 		if err := w.checkTTL(); err != nil {
 			return nil, err
 		}
-		none, err := w.nothing()
-		if err != nil {
-			return nil, err
-		}
-		if none {
+		if w.nothing() {
 			out[i].applied = true
 			continue
 		}
@@ -375,6 +371,7 @@ func (p *writePlan) refers(kind catalog.ColumnKind) bool {
 			if a.val.kind == termArith {
 				return true
 			}
+		default:
 		}
 	}
 	return false

@@ -123,7 +123,7 @@ func (p *parser) renames() ([][2]ColumnRef, error) {
 			return nil, err
 		}
 		out = append(out, [2]ColumnRef{pair[0], pair[1]})
-		if !p.word("and") && !(p.dialect == YCQL && p.punct(",")) {
+		if !p.word("and") && (p.dialect != YCQL || !p.punct(",")) {
 			return out, nil
 		}
 	}

@@ -218,11 +218,11 @@ type Block struct {
 	Span  Span
 }
 
-// Begin is START TRANSACTION or BEGIN TRANSACTION, Commit their end.
-type (
-	Begin  struct{ Span Span }
-	Commit struct{ Span Span }
-)
+// Begin is START TRANSACTION or BEGIN TRANSACTION.
+type Begin struct{ Span Span }
+
+// Commit is COMMIT or END TRANSACTION.
+type Commit struct{ Span Span }
 
 // Property is one name = value of WITH. Value is a literal or a KindMap.
 type Property struct {
@@ -390,22 +390,58 @@ type Unsupported struct {
 }
 
 // Pos is the range of the statement.
-func (s *Select) Pos() Span         { return s.Span }
-func (s *Insert) Pos() Span         { return s.Span }
-func (s *Update) Pos() Span         { return s.Span }
-func (s *Delete) Pos() Span         { return s.Span }
-func (s *Batch) Pos() Span          { return s.Span }
-func (s *Block) Pos() Span          { return s.Span }
-func (s *Begin) Pos() Span          { return s.Span }
-func (s *Commit) Pos() Span         { return s.Span }
+func (s *Select) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Insert) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Update) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Delete) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Batch) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Block) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Begin) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Commit) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
 func (s *CreateKeyspace) Pos() Span { return s.Span }
-func (s *AlterKeyspace) Pos() Span  { return s.Span }
-func (s *CreateTable) Pos() Span    { return s.Span }
-func (s *AlterTable) Pos() Span     { return s.Span }
-func (s *CreateType) Pos() Span     { return s.Span }
-func (s *AlterUDT) Pos() Span       { return s.Span }
-func (s *CreateIndex) Pos() Span    { return s.Span }
-func (s *Drop) Pos() Span           { return s.Span }
-func (s *Truncate) Pos() Span       { return s.Span }
-func (s *Use) Pos() Span            { return s.Span }
-func (s *Unsupported) Pos() Span    { return s.Span }
+
+// Pos is the range of the statement.
+func (s *AlterKeyspace) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *CreateTable) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *AlterTable) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *CreateType) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *AlterUDT) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *CreateIndex) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Drop) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Truncate) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Use) Pos() Span { return s.Span }
+
+// Pos is the range of the statement.
+func (s *Unsupported) Pos() Span { return s.Span }

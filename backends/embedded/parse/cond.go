@@ -72,7 +72,7 @@ func (p *parser) comparison() (*Expr, error) {
 		return nil, err
 	}
 	e := &Expr{Kind: KindCompare}
-	right := (*Expr)(nil)
+	var right *Expr
 	not := p.dialect == YCQL && p.word("not")
 	switch {
 	case !not && p.tok().kind == tokPunct:
@@ -210,7 +210,7 @@ func (p *parser) returns(t *Tail) error {
 
 func (p *parser) cassandraIf() (*Expr, error) {
 	t := p.tok()
-	if p.isWord(0, "exists") && !(p.peek(1).kind == tokPunct && p.peek(1).text != ";") && !p.isWord(1, "in") {
+	if p.isWord(0, "exists") && (p.peek(1).kind != tokPunct || p.peek(1).text == ";") && !p.isWord(1, "in") {
 		p.at++
 		return &Expr{Kind: KindExists, Span: Span{t.start, t.end}}, nil
 	}

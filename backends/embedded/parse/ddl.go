@@ -296,15 +296,11 @@ func (p *parser) createIndex(start int) (Statement, error) {
 		}
 	}
 	if p.word("using") {
-		t := p.tok()
-		switch {
-		case t.kind == tokString:
+		if t := p.tok(); t.kind == tokString {
 			s.Class = t.text
 			p.at++
-		default:
-			if s.Class, _, err = p.ident(); err != nil {
-				return nil, err
-			}
+		} else if s.Class, _, err = p.ident(); err != nil {
+			return nil, err
 		}
 	}
 	if p.word("with") {

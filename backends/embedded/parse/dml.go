@@ -59,8 +59,16 @@ func (p *parser) selectStmt() (Statement, error) {
 // modifier tells whether JSON or DISTINCT is the keyword and not a column.
 func (p *parser) modifier() bool {
 	n := p.peek(1)
-	return n.kind != tokEOF && !(n.kind == tokIdent && (n.text == "from" || n.text == "as")) &&
-		!(n.kind == tokPunct && strings.Contains(",.[(;", n.text))
+	switch n.kind {
+	case tokEOF:
+		return false
+	case tokIdent:
+		return n.text != "from" && n.text != "as"
+	case tokPunct:
+		return !strings.Contains(",.[(;", n.text)
+	default:
+		return true
+	}
 }
 
 func (p *parser) selectTail(s *Select) (err error) {

@@ -289,6 +289,7 @@ func (p *parser) startsTerm() bool {
 	case tokIdent:
 		return t.text == "null" || t.text == "true" || t.text == "false" || t.text == "nan" || t.text == "infinity" ||
 			!reserved[t.text] && p.peek(1).kind == tokPunct && p.peek(1).text == "("
+	default:
 	}
 	return true
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,11 +35,14 @@ func run() error {
 	if *dialect == "ycql" {
 		o.Dialect = parse.YCQL
 	}
-	l, err := net.Listen("tcp", *listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", *listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", *listen, err)
 	}
-	addr := l.Addr().(*net.TCPAddr) //nolint:errcheck // a TCP listener has one
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return fmt.Errorf("listen on %s: no TCP address", *listen)
+	}
 	o.Node = systables.Node{Address: addr.IP, Port: addr.Port}
 	e, err := engine.Open(o)
 	if err != nil {
@@ -50,13 +54,16 @@ func run() error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l, nil) }()
-	fmt.Println(addr)
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	if _, err := fmt.Println(addr); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return fmt.Errorf("read standard input: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
 		return err
 	}
-	<-done
-	return e.Close()
+	return errors.Join(<-done, e.Close())
 }
