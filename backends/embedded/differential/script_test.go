@@ -2,6 +2,7 @@ package differential
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,7 +10,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 )
 
-var scriptFlag = flag.String("script", "", "file of statements, each ended by a semicolon at the end of its line, to run on both sides")
+var scriptFlag = flag.String("script", "", "file of statements, each ended by a semicolon at the end of its line, to run on both sides; a line '-- page N' before one pages it")
 
 // TestScript shows what both sides answer to the statements of a file. It is a
 // tool for looking into a difference and asserts nothing.
@@ -28,9 +29,13 @@ func TestScript(t *testing.T) {
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
+		st := stmt{text: text}
+		if n, _ := fmt.Sscanf(text, "-- page %d", &st.page); n == 1 {
+			_, st.text, _ = strings.Cut(text, "\n")
+		}
 		t.Log(text)
 		for _, s := range sides {
-			o, err := s.run("t", stmt{text: text})
+			o, err := s.run("t", st)
 			t.Logf("    %-9s %v %v", s.name, o, err)
 		}
 	}

@@ -163,26 +163,59 @@ func (w *pending) readFor(show []*catalog.Column) {
 	w.p = &p
 }
 
-// conflictingConditions: CQL3CasRequest refuses to mix kinds for one row.
+// conflictingConditions refuses members whose conditions on one row, or on the
+// statics, are of different sorts (CQL3CasRequest.addExistsCondition and
+// addConditions). A member with conditions on columns has those on statics apart.
 func conflictingConditions(ws []*pending) error {
-	for i, a := range ws {
-		if a.p.cond == nil || a.p.staticRow {
-			continue
-		}
-		for _, b := range ws[:i] {
-			if b.p.cond == nil || b.p.staticRow || compareClustering(a.p.tab.def.ClusteringKey, a.targets[0].rows[0], b.targets[0].rows[0]) != 0 {
+	type condition struct {
+		ck      [][]byte
+		statics bool
+		kind    parse.Kind
+	}
+	var seen []condition
+	add := func(t *catalog.Table, c condition) error {
+		for _, b := range seen {
+			if b.statics != c.statics || !c.statics && compareClustering(t.ClusteringKey, b.ck, c.ck) != 0 {
 				continue
 			}
-			this, before := a.p.cond.kind, b.p.cond.kind
 			switch {
-			case this == before:
-			case this == parse.KindAnd, this == parse.KindNotExists && before == parse.KindAnd:
+			case c.kind == b.kind:
+			case c.kind == parse.KindAnd, c.kind == parse.KindNotExists && b.kind == parse.KindAnd:
 				// Said of IF EXISTS too.
 				return cqlerr.Invalid("Cannot mix IF conditions and IF NOT EXISTS for the same row")
-			case before == parse.KindAnd:
+			case b.kind == parse.KindAnd:
 				return cqlerr.Invalid("Cannot mix IF conditions and IF EXISTS for the same row")
 			default:
 				return cqlerr.Invalid("Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row")
+			}
+		}
+		seen = append(seen, c)
+		return nil
+	}
+	for _, w := range ws {
+		if w.p.cond == nil {
+			continue
+		}
+		c := condition{kind: w.p.cond.kind, statics: w.p.staticRow}
+		if !c.statics {
+			c.ck = w.targets[0].rows[0]
+		}
+		if c.kind == parse.KindExists || c.kind == parse.KindNotExists {
+			if err := add(w.p.tab.def, c); err != nil {
+				return err
+			}
+			continue
+		}
+		c.kind = parse.KindAnd
+		onStatic := func(col *catalog.Column) bool { return col.Kind == catalog.Static }
+		if slices.ContainsFunc(w.p.condCols, func(col *catalog.Column) bool { return !onStatic(col) }) {
+			if err := add(w.p.tab.def, c); err != nil {
+				return err
+			}
+		}
+		if slices.ContainsFunc(w.p.condCols, onStatic) {
+			if err := add(w.p.tab.def, condition{kind: c.kind, statics: true}); err != nil {
+				return err
 			}
 		}
 	}

@@ -64,7 +64,9 @@ type writePlan struct {
 	timestamp *term
 	cond      *condition
 	condCols  []*catalog.Column // columns tested, regulars first
-	existence bool              // IF EXISTS or IF NOT EXISTS
+	// staticsOnly: the key is whole, but the effects are on statics alone.
+	staticsOnly bool
+	existence   bool // IF EXISTS or IF NOT EXISTS
 
 	elseError, returnsStatus bool
 
@@ -286,9 +288,7 @@ func (b *binder) writeKey(p *writePlan, what string, at parse.Span) error {
 	switch {
 	case full:
 		p.regulars = regulars > 0 || p.kind == writeDelete && len(p.assigns) == 0
-		if !b.ycql && p.kind != writeInsert && regulars == 0 && statics > 0 && len(t.ClusteringKey) > 0 {
-			return cqlerr.Invalid("Invalid restrictions on clustering columns since the %s statement modifies only static columns", what)
-		}
+		p.staticsOnly = p.kind != writeInsert && regulars == 0 && statics > 0 && len(t.ClusteringKey) > 0
 	case statics > 0 && regulars == 0 && p.ck == 0 && !more:
 		p.staticRow = true
 	case p.kind == writeDelete && len(p.assigns) == 0:
@@ -356,6 +356,10 @@ func (b *binder) finishWrite(p *writePlan, tail *parse.Tail, using *parse.Using)
 			}
 		})
 		slices.SortStableFunc(p.condCols, func(x, y *catalog.Column) int { return int(y.Kind) - int(x.Kind) })
+	}
+	if p.staticsOnly && !b.ycql && !slices.ContainsFunc(p.condCols, func(c *catalog.Column) bool { return c.Kind == catalog.Regular }) {
+		what := map[writeKind]string{writeUpdate: "UPDATE", writeDelete: "DELETE"}[p.kind]
+		return cqlerr.Invalid("Invalid restrictions on clustering columns since the %s statement modifies only static columns", what)
 	}
 	for i := range p.assigns {
 		a := &p.assigns[i]
