@@ -17,10 +17,11 @@ CASSANDRA := $(GO) run ./internal/cassandratest/cmd/cassandra-dev
 TESTFLAGS ?=
 
 # Packages that run whole servers or Temporal's own suites: one at a time, last.
-HEAVY := /test/|/backends/cassandra|/core/conformance
-# Packages without Temporal's server below them, where the race detector is cheap.
-RACE  := ./core/plan/... ./core/cql/... ./core/errs/... ./core/exec/... ./core/backend/... \
-         ./dialect/... ./internal/...
+HEAVY := /test/|/core/conformance
+# Packages without Temporal's server below them are cheap to build for the race
+# detector, and run under it, with fewer rounds of crashes and random statements
+# (-short); "make faults" runs all of them.
+RACE  := /core/(plan|cql|errs|exec|backend)|/dialect|/backends/|/internal/(childproc|needs)
 
 .PHONY: help
 help: ## list the targets
@@ -41,12 +42,14 @@ test: build ## all tests; 20 minutes on 2 cores, most of it once
 
 .PHONY: test-packages
 test-packages:
-	light="$$($(GO) list -tags $(TAGS) ./... | grep -vE '$(HEAVY)')"; \
-	heavy="$$($(GO) list -tags $(TAGS) ./... | grep -E '$(HEAVY)')"; \
+	all="$$($(GO) list -tags $(TAGS) ./...)"; \
+	light="$$(grep -vE '$(HEAVY)|$(RACE)' <<<"$$all")"; \
+	race="$$(grep -E '$(RACE)' <<<"$$all")"; \
+	heavy="$$(grep -E '$(HEAVY)' <<<"$$all")"; \
 	$(GO) test -tags $(TAGS) -p 2 -timeout 15m $(TESTFLAGS) $$light; \
+	tools/race.sh -tags $(TAGS) -short -p 2 -timeout 20m $(TESTFLAGS) $$race; \
 	TEMPORAL_YCQL_SERVER="$(CURDIR)/$(BIN)/temporal-server" \
 	  $(GO) test -tags $(TAGS) -p 1 -timeout 25m $(TESTFLAGS) $$heavy
-	tools/race.sh $(RACE)
 
 .PHONY: check
 check: lint tidy vulncheck ## format, lint, import table, vet, module files, known vulnerabilities
@@ -85,7 +88,8 @@ soak: build ## one hour of workflows while the server is killed again and again;
 	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
 
 .PHONY: faults
-faults: build ## the end-to-end faults, twenty times over; JSON in results/
+faults: build ## crash tests at full length, the end-to-end faults twenty times over; JSON in results/
 	@mkdir -p results
+	$(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./backends/embedded/storage ./backends/embedded/differential > results/crashes.json
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count $${FAULTS_COUNT:-20} -timeout 2h \
 	  -run 'Killed|Roles|Interchange' ./test/e2e > results/faults.json
