@@ -1,7 +1,6 @@
 package dialecttest
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +9,9 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/dialect"
 )
 
-var update = flag.Bool("update", false, "rewrite the goldens under testdata")
-
-// Golden holds the CQL of every sample to testdata/<sample>.cql; -update
-// rewrites the files. A golden without a sample is an error.
-func Golden(t *testing.T, d dialect.Dialect) {
+// Golden holds the CQL of every sample to testdata/<sample>.cql, or rewrites the
+// files. A golden without a sample is an error.
+func Golden(t *testing.T, d dialect.Dialect, update bool) {
 	known := map[string]bool{}
 	for _, s := range Samples() {
 		file := s.Name + ".cql"
@@ -27,7 +24,7 @@ func Golden(t *testing.T, d dialect.Dialect) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compare(t, filepath.Join("testdata", file), "-- "+s.Calls+"\n"+text)
+			compare(t, filepath.Join("testdata", file), "-- "+s.Calls+"\n"+text, update)
 		})
 	}
 	files, err := filepath.Glob(filepath.Join("testdata", "*.cql"))
@@ -41,9 +38,9 @@ func Golden(t *testing.T, d dialect.Dialect) {
 	}
 }
 
-func compare(t *testing.T, file, got string) {
+func compare(t *testing.T, file, got string, update bool) {
 	t.Helper()
-	if *update {
+	if update {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ func (c *cursor) length() int {
 		c.err = errShort
 		return 0
 	}
-	n := int32(binary.BigEndian.Uint32(c.rest)) //nolint:gosec // the protocol's lengths are signed
+	n := int32(binary.BigEndian.Uint32(c.rest))
 	c.rest = c.rest[4:]
 	return int(n)
 }
@@ -55,7 +55,7 @@ func (c *cursor) int64() int64 {
 	if c.err != nil {
 		return 0
 	}
-	return int64(binary.BigEndian.Uint64(b)) //nolint:gosec // two's complement
+	return int64(binary.BigEndian.Uint64(b))
 }
 
 // count reads how many elements follow, each of at least size bytes.

@@ -206,12 +206,12 @@ func encodeBatches(blobs []plan.Blob) cql.Raw {
 }
 
 func appendLen(raw cql.Raw, n int) cql.Raw {
-	return binary.BigEndian.AppendUint32(raw, uint32(n)) //nolint:gosec // lengths of slices in memory that fit a frame
+	return binary.BigEndian.AppendUint32(raw, uint32(n))
 }
 
 func appendInt64(raw cql.Raw, v int64) cql.Raw {
 	raw = appendLen(raw, 8)
-	return binary.BigEndian.AppendUint64(raw, uint64(v)) //nolint:gosec // two's complement, as the protocol has it
+	return binary.BigEndian.AppendUint64(raw, uint64(v))
 }
 
 func appendString(raw cql.Raw, s string) cql.Raw {

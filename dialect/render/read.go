@@ -141,7 +141,7 @@ func (t *Table) readRows(w *writer, f *Family, r *plan.Read) (filtering bool, er
 		}
 		and.next(w)
 		w.WriteString(name + operator)
-		w.marker(slot{op: slotFilter, at: uint8(i)}) //nolint:gosec // few filters
+		w.marker(slot{op: slotFilter, at: uint8(i)})
 		filtering = true
 	}
 	return filtering, nil
@@ -194,7 +194,7 @@ func (t *Table) order(w *writer, f *Family, r *plan.Read) error {
 	return nil
 }
 
-func edgeOfRead(e plan.RangeEnd) edge { return edge{e.Compare, uint8(e.Width)} } //nolint:gosec // few columns
+func edgeOfRead(e plan.RangeEnd) edge { return edge{e.Compare, uint8(e.Width)} }
 
 // Parts implements dialect.ReadProgram.
 func (*readProgram) Parts([]any) int { return 1 }

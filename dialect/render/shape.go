@@ -209,7 +209,7 @@ func (t *Table) shapesOf(m *plan.Mutation) (first, second shape, n int, err erro
 		if len(m.Effects) > 0 || len(m.Conds) > 0 || m.Live {
 			return first, second, 0, fmt.Errorf("range has effects or conditions")
 		}
-		first = shape{part: partDeleteRange, eq: uint8(len(m.Key)), from: edgeOf(&m.From), to: edgeOf(&m.To)} //nolint:gosec // few columns
+		first = shape{part: partDeleteRange, eq: uint8(len(m.Key)), from: edgeOf(&m.From), to: edgeOf(&m.To)}
 		return first, second, 1, nil
 	case plan.Assert:
 		if len(m.Effects) > 0 || m.Live {
@@ -414,5 +414,5 @@ func edgeOf(b *plan.Bound) edge {
 	if b.Compare == plan.Unbounded {
 		return edge{}
 	}
-	return edge{b.Compare, uint8(len(b.Values))} //nolint:gosec // few columns
+	return edge{b.Compare, uint8(len(b.Values))}
 }

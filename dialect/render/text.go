@@ -90,10 +90,10 @@ func (t *Table) insert(w *writer, f *Family, s shape) {
 			value, encoding = slotWhole, slotElemEnc
 		}
 		values.next(w)
-		w.marker(slot{op: value, at: uint8(i)}) //nolint:gosec // below maxColumns
+		w.marker(slot{op: value, at: uint8(i)})
 		if f.Columns[i].Encoding != "" {
 			values.next(w)
-			w.marker(slot{op: encoding, at: uint8(i)}) //nolint:gosec // below maxColumns
+			w.marker(slot{op: encoding, at: uint8(i)})
 		}
 	}
 	w.WriteByte(')')
@@ -119,7 +119,7 @@ func (t *Table) update(w *writer, f *Family, s shape) {
 	w.WriteString(" SET ")
 	sets := list{sep: ", "}
 	for i := range f.Columns {
-		c, at, bit := &f.Columns[i], uint8(i), uint32(1)<<i //nolint:gosec // below maxColumns
+		c, at, bit := &f.Columns[i], uint8(i), uint32(1)<<i
 		assign := func(operator string, op slotOp) {
 			sets.next(w)
 			w.WriteString(c.Name + " = ")
@@ -173,9 +173,9 @@ func (f *Family) keyValue(w *writer, i int) {
 	}
 	switch {
 	case k.Of != nil:
-		w.marker(slot{op: slotKey, at: uint8(i)}) //nolint:gosec // few columns
+		w.marker(slot{op: slotKey, at: uint8(i)})
 	case i < f.Partition:
-		w.marker(slot{op: slotConst, at: uint8(i)}) //nolint:gosec // few columns
+		w.marker(slot{op: slotConst, at: uint8(i)})
 	default:
 		w.WriteString(literal(k.Const))
 	}
@@ -210,11 +210,11 @@ func (t *Table) conditionText(w *writer, f *Family, s shape) {
 			w.WriteString(name)
 			if s.equal&bit != 0 {
 				w.WriteString(" = ")
-				w.marker(slot{op: op, at: uint8(i)}) //nolint:gosec // below maxColumns
+				w.marker(slot{op: op, at: uint8(i)})
 				return
 			}
 			w.WriteString(" IN (")
-			w.marker(slot{op: op, at: uint8(i)}) //nolint:gosec // below maxColumns
+			w.marker(slot{op: op, at: uint8(i)})
 			w.WriteString(", null)")
 		}
 		test(c.Name, slotIf)
@@ -257,7 +257,7 @@ func (f *Family) whereRange(w *writer, eq int, from, to edge) {
 			}
 			and.next(w)
 			fmt.Fprintf(w, "%s %s ", f.Key[fixed].Name, compareText[side.compare])
-			w.marker(slot{op: side.op, at: uint8(fixed)}) //nolint:gosec // few columns
+			w.marker(slot{op: side.op, at: uint8(fixed)})
 		}
 		return
 	}
@@ -294,7 +294,7 @@ func (f *Family) tuple(w *writer, and *list, fixed int, e edge, op slotOp) {
 			f.keyValue(w, i)
 			continue
 		}
-		w.marker(slot{op: op, at: uint8(i), col: uint8(i - fixed)}) //nolint:gosec // few columns
+		w.marker(slot{op: op, at: uint8(i), col: uint8(i - fixed)})
 	}
 	w.WriteByte(')')
 }

@@ -18,7 +18,7 @@ type Generator struct {
 
 // NewGenerator returns a generator whose plans follow from a seed.
 func NewGenerator(seed uint64, current func(*plan.Table, []any, *plan.Column) any) *Generator {
-	return &Generator{r: rand.New(rand.NewPCG(seed, 7)), Current: current} //nolint:gosec // not for secrets
+	return &Generator{r: rand.New(rand.NewPCG(seed, 7)), Current: current}
 }
 
 // lone are tables whose writes stand alone, each row in a partition of its own.
