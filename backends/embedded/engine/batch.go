@@ -140,6 +140,7 @@ func (e *Engine) runCASBatch(ws []*pending, res *server.Result) error {
 	for _, w := range ws {
 		w.readFor(show)
 	}
+	unreadRows(ws)
 	applied, rows, err := e.transact(ws, false)
 	if err != nil {
 		return err
@@ -161,6 +162,21 @@ func (w *pending) readFor(show []*catalog.Column) {
 		}
 	}
 	w.p = &p
+}
+
+// unreadRows marks the members whose effects see an empty row, list indexes among
+// them: a conditional batch of Cassandra reads the rows with conditions and no
+// others (CQL3CasRequest.readCommand).
+func unreadRows(ws []*pending) {
+	ck := ws[0].p.tab.def.ClusteringKey
+	for _, w := range ws {
+		if w.p.cond != nil || w.p.staticRow || w.p.ranged {
+			continue
+		}
+		w.unread = !slices.ContainsFunc(ws, func(c *pending) bool {
+			return c.p.cond != nil && !c.p.staticRow && compareClustering(ck, c.targets[0].rows[0], w.targets[0].rows[0]) == 0
+		})
+	}
 }
 
 // conflictingConditions refuses members whose conditions on one row, or on the

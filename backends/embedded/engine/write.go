@@ -38,6 +38,8 @@ type pending struct {
 
 	// Of the first rows of the partition, for refusals: see refusal.go.
 	first, firstInserted [][]byte
+	// unread: effects see no stored row. See [unreadRows].
+	unread bool
 }
 
 // pend evaluates keys and USING. batchStamp is USING TIMESTAMP of a batch.
@@ -306,7 +308,7 @@ func (w *pending) lookForEffects(tx *storage.Txn, t *target, ck [][]byte) error 
 	}
 	w.view = rowView{t: p.tab, key: t.key, ck: ck, now: tx.Now()}
 	w.v.row = &w.view
-	if !p.staticRow {
+	if !p.staticRow && !w.unread {
 		if _, err := view.Get(p.tab.store, t.part, ck, p.want, &w.reg); err != nil {
 			return err
 		}
