@@ -649,6 +649,54 @@ func TestIndexesOfExistingRows(t *testing.T) {
 	}
 }
 
+func TestDeletionsOfConditionalTransactionsComeFirst(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		opts   TxnOptions
+		delete func(tx *Txn, tab *Table, p Partition) error
+		want   int
+	}{
+		{"a partition, in a conditional batch", TxnOptions{Conditional: true}, func(tx *Txn, tab *Table, p Partition) error { return tx.DeletePartition(tab, p, nil) }, 2},
+		{"a range, in a conditional batch", TxnOptions{Conditional: true}, func(tx *Txn, tab *Table, p Partition) error { return tx.DeleteRange(tab, p, Slice{}, nil) }, 2},
+		{"a row, in a conditional batch", TxnOptions{Conditional: true}, func(tx *Txn, tab *Table, p Partition) error { return tx.DeleteRow(tab, p, [][]byte{i32(1)}, nil) }, 2},
+		{"a partition, in a plain batch", TxnOptions{}, func(tx *Txn, tab *Table, p Partition) error { return tx.DeletePartition(tab, p, nil) }, 0},
+		{"a partition, in a block", TxnOptions{Sequential: true}, func(tx *Txn, tab *Table, p Partition) error { return tx.DeletePartition(tab, p, nil) }, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := open(t, Options{Ephemeral: true})
+			tab := simpleTable(t, 1)
+			p := partitionOf(t, tab, 1)
+			if err := put(s, tab, p, 9, nil); err != nil {
+				t.Fatal(err)
+			}
+			tx, err := s.Begin(tt.opts, p.Latch())
+			if err != nil {
+				t.Fatal(err)
+			}
+			write := func(c int) {
+				if err := tx.Apply(&Write{Table: tab, Partition: p, Clustering: [][]byte{i32(c)}, Insert: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(1)
+			if err := tt.delete(tx, tab, p); err != nil {
+				t.Fatal(err)
+			}
+			write(2)
+			var row Row
+			if ok, err := tx.Before().Get(tab, p, [][]byte{i32(2)}, nil, &row); ok || err != nil {
+				t.Fatalf("Before() shows the transaction's own write, %v", err)
+			}
+			if _, err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(t, s, tab); n != tt.want {
+				t.Fatalf("%d rows are left, want %d", n, tt.want)
+			}
+		})
+	}
+}
+
 func TestKeysTooLongAreErrors(t *testing.T) {
 	tab, err := NewTable(Definition{ID: 1, Partition: []*cqltype.Type{native(cqltype.Blob)}})
 	if err != nil {
