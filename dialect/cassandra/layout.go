@@ -69,7 +69,7 @@ func runIDs(family string) [16]byte {
 // archetype stores an archetype id as a run id: the big-endian number in the
 // last four bytes (nosqlplugin/cassandra/gocql/uuid.go, ArchetypeIDToUUID).
 var archetype = &render.Codec{
-	Kind: plan.UUID, Shared: true,
+	Kind: plan.UUID, Shared: true, Unordered: true,
 	Encode: func(v any) (any, error) {
 		id := v.(int64)
 		switch {

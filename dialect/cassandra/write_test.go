@@ -198,6 +198,7 @@ func TestReadsThatCannotBeSaid(t *testing.T) {
 		{"a limit among rows of others", plan.Read{Table: plan.Tasks, Eq: 3, Limit: 1, Columns: []*plan.Column{plan.TaskID}}, "rows of other tables would be counted"},
 		{"nodes and transactions compared together", plan.Read{Table: plan.HistoryNodes, Eq: 2, From: plan.RangeEnd{Compare: plan.Less, Width: 2}}, "txn_id runs the other way"},
 		{"a filter where the server would walk over many rows", plan.Read{Table: plan.Executions, Eq: 1, Filters: []plan.Filter{{Column: plan.NextEventID, Relation: plan.Is}}}, "executions is not filtered by next_event_id"},
+		{"a range of archetypes, which are stored in another order", plan.Read{Table: plan.CurrentExecutions, Eq: 3, From: plan.RangeEnd{Compare: plan.Less, Width: 1}}, "archetype_id is not stored in its order"},
 		{"a column of another table", plan.Read{Table: plan.Shards, Eq: 1, Columns: []*plan.Column{plan.TaskID}}, "shards has no column task_id"},
 	}
 	for _, tt := range tests {

@@ -87,6 +87,9 @@ type Codec struct {
 	// happens only if Shared is set.
 	Decode func(any) (any, error)
 	Shared bool
+	// Unordered marks codecs that do not keep the order of values: rows come in
+	// the order of the physical ones, and no range can be bounded.
+	Unordered bool
 }
 
 // Form is the way in which a logical column is stored.

@@ -328,6 +328,9 @@ func (t *Table) checkRange(f *Family, eq int, from, to edge) error {
 			if k >= len(f.Key) || f.Key[k].Of != t.Logical.Key[eq+i] {
 				return fmt.Errorf("%s is not stored in the order of %s", t.Logical, t.Logical.Key[eq+i])
 			}
+			if c := f.Key[k].Codec; c != nil && c.Unordered {
+				return fmt.Errorf("%s is not stored in its order and cannot be bounded", t.Logical.Key[eq+i])
+			}
 			if e.width > 1 && t.Logical.Key[eq+i].Desc {
 				return fmt.Errorf("%s runs the other way and cannot be compared with others", t.Logical.Key[eq+i])
 			}

@@ -7,7 +7,7 @@ import (
 // rangeRead is a read of many rows with a maker of its arguments.
 type rangeRead struct {
 	*plan.Read
-	unordered bool // a scan of partitions
+	unordered bool // a scan of partitions, or of keys that are stored in another order
 }
 
 // pointReads reads whole rows.
@@ -50,8 +50,8 @@ var rangeReads = func() (reads []rangeRead) {
 	limit := func(n plan.Limit) func(*plan.Read) { return func(r *plan.Read) { r.Limit = n } }
 	count := func(r *plan.Read) { r.Count, r.Columns = true, nil }
 
-	add(plan.CurrentExecutions, 1, none, none)
-	add(plan.CurrentExecutions, 3, none, none)
+	scan(plan.CurrentExecutions, 1)
+	scan(plan.CurrentExecutions, 3)
 	add(plan.Executions, 1, none, none)
 	add(plan.Executions, 3, none, none)
 	add(plan.HistoryTasks, 3, ge(1), lt(1))
