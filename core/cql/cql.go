@@ -23,7 +23,9 @@ type Raw []byte
 // may key its own data on the pointer.
 type Statement struct {
 	Text string
-	Plan string // the plan that it belongs to, for metrics
+	// Plan is the plan that a read belongs to. Plans of equal shape share the
+	// statements of writes, which carry the name of the logical table.
+	Plan string
 	// Idempotent marks statements that may be sent again after an unknown
 	// outcome, and to several servers at once: reads and plain upserts.
 	Idempotent bool

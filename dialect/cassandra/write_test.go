@@ -57,6 +57,23 @@ func TestFewTexts(t *testing.T) {
 	}
 }
 
+// No sample takes more rounds than upstream's store, which sends each batch of
+// events by itself and then one conditional batch: history ahead and one more.
+func TestRounds(t *testing.T) {
+	d := cassandra.New()
+	for _, s := range dialecttest.Samples() {
+		want := 1
+		if s.Write != nil && slices.ContainsFunc(s.Write.Mutations, func(m plan.Mutation) bool {
+			return m.Ahead && (m.Table == plan.HistoryTree || m.Table == plan.HistoryNodes)
+		}) {
+			want = 2
+		}
+		if rounds, _, err := dialecttest.Cost(d, s); err != nil || rounds != want {
+			t.Errorf("%s takes %d rounds, %v, want %d", s.Name, rounds, err, want)
+		}
+	}
+}
+
 func TestEqualShapesShareStatements(t *testing.T) {
 	d := cassandra.New()
 	compile := func() []*cql.Statement {
