@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"context"
+	"sync"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+)
+
+// when says on which side of a request a fault lies.
+type when string
+
+const (
+	before when = "before" // the request never reaches the database
+	after  when = "after"  // the database has done it, its reply is lost
+)
+
+// faulty is a session that fails one request: the at-th one, counted from 1
+// across Exec and Query. A query that fails after the database answered shows
+// its rows and then fails, as a page whose connection breaks does.
+type faulty struct {
+	cql.Session
+
+	mu    sync.Mutex
+	armed bool
+	seen  int // requests since it was armed
+	at    int
+	when  when
+	err   error
+	hook  func() // called once in place of the fault, if set
+}
+
+func (f *faulty) arm(at int, w when, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed, f.seen, f.at, f.when, f.err, f.hook = true, 0, at, w, err, nil
+}
+
+// hookAt runs a function before the at-th request, which then goes on.
+func (f *faulty) hookAt(at int, hook func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed, f.seen, f.at, f.hook = true, 0, at, hook
+}
+
+// disarm lets everything pass and returns how many requests there were.
+func (f *faulty) disarm() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = false
+	return f.seen
+}
+
+// next counts a request and tells whether it is the one that fails.
+func (f *faulty) next() (fails bool, w when, err error) {
+	f.mu.Lock()
+	if !f.armed {
+		f.mu.Unlock()
+		return false, "", nil
+	}
+	f.seen++
+	hit, hook := f.seen == f.at, f.hook
+	f.mu.Unlock()
+	if hit && hook != nil {
+		hook()
+		return false, "", nil
+	}
+	return hit, f.when, f.err
+}
+
+func (f *faulty) Exec(ctx context.Context, s *cql.Step) (cql.Result, error) {
+	fails, w, fault := f.next()
+	if fails && w == before {
+		return cql.Result{}, fault
+	}
+	res, err := f.Session.Exec(ctx, s)
+	if fails && err == nil {
+		return cql.Result{}, fault
+	}
+	return res, err
+}
+
+func (f *faulty) Query(ctx context.Context, c cql.Call, page cql.Page) (cql.Rows, error) {
+	fails, w, fault := f.next()
+	if fails && w == before {
+		return nil, fault
+	}
+	rows, err := f.Session.Query(ctx, c, page)
+	if fails && err == nil {
+		return &brokenRows{Rows: rows, err: fault}, nil
+	}
+	return rows, err
+}
+
+// brokenRows are rows whose end is an error.
+type brokenRows struct {
+	cql.Rows
+	err error
+}
+
+// Next names no further page: only the error says that there would be one.
+func (*brokenRows) Next() []byte { return nil }
+
+func (b *brokenRows) Close() error {
+	_ = b.Rows.Close()
+	return b.err
+}
