@@ -235,15 +235,23 @@ func (c *comparison) generate(ctx context.Context, seed uint64) (script, *differ
 		return sc, nil, err
 	}
 	defer c.tearDown(sc.s, table)
-	g := &generator{r: r, s: sc.s, shortTTL: r.IntN(8) == 0}
+	g := &generator{r: r, s: sc.s}
+	short, waitAt := r.IntN(8) == 0, caseLength*3/4
 	for i := range caseLength {
 		if ctx.Err() != nil {
 			return sc, nil, nil
 		}
-		st := g.next()
-		if g.shortTTL && i == caseLength*3/4 {
-			st.wait = true
+		// Cells that live for a second are only written, until both sides have waited
+		// them out: in between the answers would depend on the moment.
+		fleeting := short && i >= waitAt-5 && i < waitAt
+		g.shortTTL = fleeting
+		var st stmt
+		if fleeting {
+			st = g.insert(g.key(true), false)
+		} else {
+			st = g.next()
 		}
+		st.wait = short && i == waitAt
 		sc.stmts = append(sc.stmts, st)
 		got, want, err := c.step(table, st)
 		if err != nil {
@@ -258,7 +266,7 @@ func (c *comparison) generate(ctx context.Context, seed uint64) (script, *differ
 		if !c.same(got, want) {
 			return sc, &difference{i, st, got, want}, nil
 		}
-		if !st.read && i%6 == 5 || i == caseLength-1 {
+		if !st.read && !fleeting && i%6 == 5 || i == caseLength-1 {
 			// What the writes left, all of it.
 			all := stmt{text: "SELECT * FROM %T", page: 3, read: true}
 			sc.stmts = append(sc.stmts, all)
