@@ -41,6 +41,7 @@ func (a *assign) ops(dst []storage.Op, w *pending) ([]storage.Op, error) {
 		return a.element(dst, w, x.Data)
 	case effDrop:
 		return a.drop(dst, w)
+	default:
 	}
 	if x.Data == nil {
 		if a.eff == effReplace {
@@ -84,6 +85,7 @@ func (a *assign) ops(dst []storage.Op, w *pending) ([]storage.Op, error) {
 			dst = append(dst, storage.Op{Kind: storage.DropElement, Column: at, Key: e})
 		}
 		return dst, nil
+	default:
 	}
 	// effWithout: all equal elements of the list as it is.
 	for _, stored := range w.elements(a.col) {

@@ -31,7 +31,7 @@ func (w *pending) namesRows() bool {
 	if len(w.p.tab.def.ClusteringKey) == 0 {
 		return true
 	}
-	return !w.p.staticRow && !(w.p.ranged && len(w.targets) > 0 && w.targets[0].cut == nil)
+	return !w.p.staticRow && (!w.p.ranged || len(w.targets) == 0 || w.targets[0].cut != nil)
 }
 
 // lookFirst finds the first row of a partition for conditions on statics alone.

@@ -274,7 +274,7 @@ func (b *binder) writeKey(p *writePlan, what string, at parse.Span) error {
 			continue
 		}
 		more = true
-		if i > 0 && !(b.ycql && r.cols[t.ClusteringKey[p.ck+i-1].Index] != nil) {
+		if i > 0 && (!b.ycql || r.cols[t.ClusteringKey[p.ck+i-1].Index] == nil) {
 			if b.ycql {
 				return b.src.QL(cqlerr.InvalidCQL, at, "Missing condition on key columns in WHERE clause")
 			}
@@ -353,6 +353,7 @@ func (b *binder) finishWrite(p *writePlan, tail *parse.Tail, using *parse.Using)
 				if !slices.Contains(p.condCols, c.f.col) {
 					p.condCols = append(p.condCols, c.f.col)
 				}
+			default:
 			}
 		})
 		slices.SortStableFunc(p.condCols, func(x, y *catalog.Column) int { return int(y.Kind) - int(x.Kind) })
@@ -373,6 +374,7 @@ func (b *binder) finishWrite(p *writePlan, tail *parse.Tail, using *parse.Using)
 		switch a.eff {
 		case effAppend, effPrepend, effAdd, effRemove:
 			p.ycqlRead = true // ycql-statics.md 8
+		default:
 		}
 	}
 	p.ycqlRead = p.ycqlRead || p.reads || p.cond != nil || p.returnsStatus
