@@ -33,6 +33,7 @@ func classify(err error) (errs.Kind, errs.Outcome) {
 			return reply(e)
 		case cql.Unsent:
 			outcome = errs.NotApplied
+		case cql.Sent:
 		}
 	}
 	var timeout net.Error

@@ -111,7 +111,8 @@ func TestObserve(t *testing.T) {
 		{"or an empty row", "shard-update", []cql.Row{{}}, []plan.Seen{missing}},
 		{
 			"a single null does not say whether the row exists", "shard-update",
-			[]cql.Row{{"range_id": nil}}, []plan.Seen{unseen},
+			[]cql.Row{{"range_id": nil}},
+			[]plan.Seen{unseen},
 		},
 		{"IF EXISTS on a missing row", "cluster-delete", nil, []plan.Seen{missing}},
 	}

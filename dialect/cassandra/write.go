@@ -110,7 +110,7 @@ func (d *Dialect) steps(c *compilation, pieces []render.Piece, anchor int, condi
 		}
 		first := true // of its group
 		for j := range i {
-			first = first && !(apart(j) && pieces[j].Mutation.Group == pieces[i].Mutation.Group)
+			first = first && (!apart(j) || pieces[j].Mutation.Group != pieces[i].Mutation.Group)
 		}
 		if !first {
 			continue

@@ -78,8 +78,10 @@ func clusterSamples() []Sample {
 	filtered := members
 	filtered.Eq = 1
 	filtered.Filters = []plan.Filter{
-		{Column: plan.MemberHostID, Relation: plan.Is}, {Column: plan.MemberAddress, Relation: plan.Is},
-		{Column: plan.MemberSessionStart, Relation: plan.After}, {Column: plan.MemberLastHeartbeat, Relation: plan.After},
+		{Column: plan.MemberHostID, Relation: plan.Is},
+		{Column: plan.MemberAddress, Relation: plan.Is},
+		{Column: plan.MemberSessionStart, Relation: plan.After},
+		{Column: plan.MemberLastHeartbeat, Relation: plan.After},
 	}
 	return []Sample{
 		write("cluster-create", "SaveClusterMetadata (new)", "SaveClusterMetadata", save(plan.Insert, absent, 1)),

@@ -19,7 +19,7 @@ func insertNode() plan.Mutation {
 func historySamples() []Sample {
 	nodes := plan.Read{
 		Name: "ReadHistoryBranch", Table: plan.HistoryNodes, Eq: 2,
-		From: from(plan.GreaterOrEqual, 1), To: from(plan.Less, 1),
+		From: edge(plan.GreaterOrEqual), To: edge(plan.Less),
 		Columns: columns(plan.NodeID, plan.NodeTxnID, plan.NodePrevTxnID, plan.NodeEvents),
 	}
 	reverse, metadata := nodes, nodes
@@ -55,11 +55,11 @@ func historySamples() []Sample {
 func taskSamples() []Sample {
 	immediate := plan.Read{
 		Name: "GetHistoryTasks/immediate", Table: plan.HistoryTasks, Eq: 3,
-		From: from(plan.GreaterOrEqual, 1), To: from(plan.Less, 1), Columns: columns(plan.HistoryTaskID, plan.HistoryTask),
+		From: edge(plan.GreaterOrEqual), To: edge(plan.Less), Columns: columns(plan.HistoryTaskID, plan.HistoryTask),
 	}
 	scheduled := plan.Read{
 		Name: "GetHistoryTasks/scheduled", Table: plan.HistoryTasks, Eq: 2,
-		From: from(plan.GreaterOrEqual, 1), To: from(plan.Less, 1),
+		From: edge(plan.GreaterOrEqual), To: edge(plan.Less),
 		Columns: columns(plan.HistoryTaskID, plan.HistoryTask, plan.TaskFireTime),
 	}
 	complete := func(category, fire int64) plan.Mutation {
@@ -93,11 +93,11 @@ func taskSamples() []Sample {
 			ids(plan.Mutation{Table: plan.ReplicationDLQ, Key: dlq[:2]}, 100, 200)),
 		read("dlq-get", "GetReplicationTasksFromDLQ", plan.Read{
 			Name: "GetReplicationTasksFromDLQ", Table: plan.ReplicationDLQ, Eq: 2,
-			From: from(plan.GreaterOrEqual, 1), To: from(plan.Less, 1), Columns: columns(plan.DLQTaskID, plan.DLQTask),
+			From: edge(plan.GreaterOrEqual), To: edge(plan.Less), Columns: columns(plan.DLQTaskID, plan.DLQTask),
 		}, shard, "cluster-b", int64(100), int64(200)),
 		read("dlq-is-empty", "IsReplicationDLQEmpty", plan.Read{
 			Name: "IsReplicationDLQEmpty", Table: plan.ReplicationDLQ, Eq: 2,
-			From: from(plan.GreaterOrEqual, 1), Limit: 1, Columns: columns(plan.DLQTaskID),
+			From: edge(plan.GreaterOrEqual), Limit: 1, Columns: columns(plan.DLQTaskID),
 		}, shard, "cluster-b", int64(100)),
 	}
 }

@@ -56,12 +56,12 @@ func queuesOf(prefix, kind string, queues, tasks *plan.Table, fair bool) []Sampl
 		}),
 	}
 	get := plan.Read{
-		Name: "GetTasks", Table: tasks, Eq: 4, Columns: columns(plan.TaskID, plan.TaskData), From: from(plan.GreaterOrEqual, 1),
+		Name: "GetTasks", Table: tasks, Eq: 4, Columns: columns(plan.TaskID, plan.TaskData), From: edge(plan.GreaterOrEqual),
 	}
 	if !fair {
 		sticky := update
 		sticky.Live, sticky.TTL = true, 3600
-		get.To = from(plan.Less, 1)
+		get.To = edge(plan.Less)
 		return append(samples,
 			write(prefix+"-update-sticky", "UpdateTaskQueue (sticky)", "UpdateStickyTaskQueue", sticky),
 			write(prefix+"-complete-tasks", "CompleteTasksLessThan", "CompleteTasksLessThan", plan.Mutation{

@@ -27,11 +27,11 @@ func messageSamples() []Sample {
 		}
 	}
 	messages := plan.Read{
-		Table: plan.QueueMessages, Eq: 1, Columns: columns(plan.MessageID, plan.MessagePayload), From: from(plan.Greater, 1),
+		Table: plan.QueueMessages, Eq: 1, Columns: columns(plan.MessageID, plan.MessagePayload), From: edge(plan.Greater),
 	}
 	some, failed := messages, messages
 	some.Name, some.Limit = "ReadQueueMessages", plan.LimitArg
-	failed.Name, failed.To = "ReadDLQMessages", from(plan.LessOrEqual, 1)
+	failed.Name, failed.To = "ReadDLQMessages", edge(plan.LessOrEqual)
 	return []Sample{
 		write("message-init", "Queue.Init", "InitQueue", metadata(plan.Insert, absent, []plan.TextIntEntry{}, 0)),
 		write("message-enqueue", "Queue.EnqueueMessage, EnqueueMessageToDLQ", "EnqueueMessage", enqueue),
@@ -86,7 +86,7 @@ func queueV2Samples() []Sample {
 		}, messages...),
 		read("queue-v2-read", "QueueV2.ReadMessages", plan.Read{
 			Name: "ReadQueueV2Messages", Table: plan.QueueV2Messages, Eq: 3, Limit: plan.LimitArg,
-			Columns: columns(plan.MessageID, plan.MessagePayload), From: from(plan.GreaterOrEqual, 1),
+			Columns: columns(plan.MessageID, plan.MessagePayload), From: edge(plan.GreaterOrEqual),
 		}, append(messages[:3:3], int64(3), int64(100))...),
 	}
 }

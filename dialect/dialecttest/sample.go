@@ -91,6 +91,6 @@ func read(name, calls string, r plan.Read, args ...any) Sample {
 
 func columns(c ...*plan.Column) []*plan.Column { return c }
 
-func from(c plan.Compare, width int) plan.RangeEnd { return plan.RangeEnd{Compare: c, Width: width} }
+func edge(c plan.Compare) plan.RangeEnd { return plan.RangeEnd{Compare: c, Width: 1} }
 
 func bound(c plan.Compare, values ...any) plan.Bound { return plan.Bound{Compare: c, Values: values} }

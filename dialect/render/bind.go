@@ -146,6 +146,8 @@ func (p *Piece) bind(st *stmt, args []any) ([]any, error) {
 			v = encoding
 		case slotIf, slotIfEnc:
 			v, err = p.test(&f.Columns[s.at], s.op == slotIfEnc)
+		default:
+			err = fmt.Errorf("marker %d of %s has no source in a mutation", s.op, st.Text)
 		}
 		if err != nil {
 			return nil, err
@@ -277,6 +279,7 @@ func (c *Column) collection(v any) (raw, encoding any, err error) {
 		if counts, ok = v.([]plan.TextIntEntry); ok {
 			bytes, err = encodeCounts(counts)
 		}
+	default: // scalars and blobs have no elements
 	}
 	if !ok {
 		return nil, nil, fmt.Errorf("%s cannot hold a %T", c.Of, v)
@@ -308,6 +311,7 @@ func (p *Piece) drop(c *Column) (any, error) {
 				return nil, fmt.Errorf("%s: %w", c.Of, err)
 			}
 			return raw, nil
+		default: // keys of another type
 		}
 	}
 	return nil, fmt.Errorf("%s has no keys of type %T", c.Of, e.Value)

@@ -48,20 +48,24 @@ func TestCollectionsInProtocolV4(t *testing.T) {
 			"an empty map has the encoding of upstream", IntMap, []plan.IntEntry{}, "\x00\x00\x00\x00", Unspecified, []plan.IntEntry{},
 		},
 		{
-			"ids in either case", UUIDSet, []string{"F0000000-0000-4000-8000-00000000000A", "10000000-0000-4000-8000-000000000000"},
+			"ids in either case", UUIDSet,
+			[]string{"F0000000-0000-4000-8000-00000000000A", "10000000-0000-4000-8000-000000000000"},
 			"\x00\x00\x00\x02" + "\x00\x00\x00\x10\x10\x00\x00\x00\x00\x00\x40\x00\x80\x00\x00\x00\x00\x00\x00\x00" +
 				"\x00\x00\x00\x10\xf0\x00\x00\x00\x00\x00\x40\x00\x80\x00\x00\x00\x00\x00\x00\x0a", "",
 			[]string{"10000000-0000-4000-8000-000000000000", "f0000000-0000-4000-8000-00000000000a"},
 		},
 		{
-			"batches in their order, with version 0", BatchList, []plan.Blob{proto("z"), {Encoding: "Json"}},
+			"batches in their order, with version 0", BatchList,
+			[]plan.Blob{proto("z"), {Encoding: "Json"}},
 			"\x00\x00\x00\x02" +
 				"\x00\x00\x00\x17" + "\x00\x00\x00\x06Proto3" + "\x00\x00\x00\x04\x00\x00\x00\x00" + "\x00\x00\x00\x01z" +
 				"\x00\x00\x00\x14" + "\x00\x00\x00\x04Json" + "\x00\x00\x00\x04\x00\x00\x00\x00" + "\x00\x00\x00\x00",
-			"", []plan.Blob{proto("z"), {Encoding: "Json", Data: []byte{}}},
+			"",
+			[]plan.Blob{proto("z"), {Encoding: "Json", Data: []byte{}}},
 		},
 		{
-			"counts", CountMap, []plan.TextIntEntry{{Key: "b", Value: 1}, {Key: "a", Value: -2}},
+			"counts", CountMap,
+			[]plan.TextIntEntry{{Key: "b", Value: 1}, {Key: "a", Value: -2}},
 			"\x00\x00\x00\x02" + "\x00\x00\x00\x01a" + "\x00\x00\x00\x08\xff\xff\xff\xff\xff\xff\xff\xfe" +
 				"\x00\x00\x00\x01b" + "\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x01", "",
 			[]plan.TextIntEntry{{Key: "a", Value: -2}, {Key: "b", Value: 1}},

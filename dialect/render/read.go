@@ -236,6 +236,8 @@ func (p *readProgram) Bind(part int, args []any) (cql.Call, dialect.RowDecoder, 
 		case slotLimit:
 			bound[i] = args[len(args)-1]
 			err = checkKind(plan.Int, bound[i])
+		default:
+			err = fmt.Errorf("marker %d of %s has no source in a read", s.op, st.Text)
 		}
 		if err != nil {
 			return cql.Call{}, nil, err

@@ -77,12 +77,16 @@ func TestRowDecoder(t *testing.T) {
 		err  string
 	}{
 		{
-			"a row", []any{ptr("n"), ptr(int64(4)), ptr(int64(0)), tags, ptr("Json"), []byte("b"), ptr("Json")},
-			[]any{int64(7), "n", int64(2), int64(0), []plan.TextEntry{{Key: "a", Value: plan.Blob{Data: []byte("b"), Encoding: "Json"}}}}, "",
+			"a row",
+			[]any{ptr("n"), ptr(int64(4)), ptr(int64(0)), tags, ptr("Json"), []byte("b"), ptr("Json")},
+			[]any{int64(7), "n", int64(2), int64(0), []plan.TextEntry{{Key: "a", Value: plan.Blob{Data: []byte("b"), Encoding: "Json"}}}},
+			"",
 		},
 		{
-			"null is not zero", []any{ptr("n"), ptr(int64(4)), (*int64)(nil), cql.Raw(nil), (*string)(nil), []byte("b"), ptr("Json")},
-			[]any{int64(7), "n", int64(2), nil, nil}, "",
+			"null is not zero",
+			[]any{ptr("n"), ptr(int64(4)), (*int64)(nil), cql.Raw(nil), (*string)(nil), []byte("b"), ptr("Json")},
+			[]any{int64(7), "n", int64(2), nil, nil},
+			"",
 		},
 		{"a row of another table by its marker", []any{ptr("n"), ptr(int64(4)), (*int64)(nil), cql.Raw(nil), (*string)(nil), []byte(nil), (*string)(nil)}, nil, ""},
 		{"by its codec", []any{ptr("n"), ptr(int64(5)), (*int64)(nil), cql.Raw(nil), (*string)(nil), []byte("b"), (*string)(nil)}, nil, ""},

@@ -42,8 +42,10 @@ func encodeScalar(of *plan.Column, codec *Codec, bits int, v any) (any, error) {
 
 // checkKind tells whether v is of the Go type of a scalar kind.
 func checkKind(k plan.Kind, v any) error {
-	ok := false
-	want := ""
+	var (
+		ok   bool
+		want string
+	)
 	switch k {
 	case plan.Int, plan.Time:
 		_, ok = v.(int64)

@@ -124,6 +124,7 @@ func (st *readStatement) valueField(c *Column) int {
 		fl.want = wantBlob
 	case Scalar:
 		fl.want = wantOf(c.Of.Kind, c.Codec)
+	default: // collections come as they were sent
 	}
 	at := st.field(fl)
 	if c.Encoding != "" {

@@ -371,6 +371,7 @@ func (t *Table) conditions(m *plan.Mutation) (row rowTest, equal, absent uint32,
 		case plan.RowPresent:
 			present = true
 			continue
+		default: // of a column
 		}
 		at := t.column(c.Column)
 		if at < 0 || t.Families[0].Columns[at].Form.Collection() {

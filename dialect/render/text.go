@@ -110,6 +110,7 @@ func (w *writer) ttl(f ttlForm) {
 	case argTTL:
 		w.WriteString(" USING TTL ")
 		w.marker(slot{op: slotTTL})
+	case noTTL:
 	}
 }
 
@@ -199,6 +200,7 @@ func (t *Table) conditionText(w *writer, f *Family, s shape) {
 	case testHasWitness:
 		begin()
 		w.WriteString(f.Columns[t.column(t.Witness)].Name + " != null")
+	case noRowTest, testNotExists: // the latter is of INSERT
 	}
 	for i := range f.Columns {
 		c, bit := &f.Columns[i], uint32(1)<<i
@@ -256,7 +258,7 @@ func (f *Family) whereRange(w *writer, eq int, from, to edge) {
 				continue
 			}
 			and.next(w)
-			fmt.Fprintf(w, "%s %s ", f.Key[fixed].Name, compareText[side.compare])
+			w.WriteString(f.Key[fixed].Name + " " + compareText[side.compare] + " ")
 			w.marker(slot{op: side.op, at: uint8(fixed)})
 		}
 		return

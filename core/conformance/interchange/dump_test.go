@@ -59,7 +59,7 @@ func rows(t *testing.T, s *gocql.Session, name string, table *gocql.TableMetadat
 		}
 		var b strings.Builder
 		for _, c := range columns {
-			text := ""
+			var text string
 			switch v := row[c].(type) {
 			case raw:
 				text = v.text

@@ -18,7 +18,7 @@ type Generator struct {
 
 // NewGenerator returns a generator whose plans follow from a seed.
 func NewGenerator(seed uint64, current func(*plan.Table, []any, *plan.Column) any) *Generator {
-	return &Generator{r: rand.New(rand.NewPCG(seed, 7)), Current: current}
+	return &Generator{r: rand.New(rand.NewPCG(seed, 7)), Current: current} //nolint:gosec // a run must be repeatable
 }
 
 // lone are tables whose writes stand alone, each row in a partition of its own.
@@ -54,21 +54,20 @@ func (g *Generator) Write() *plan.Write {
 	for range 1 + g.r.IntN(5) {
 		t := group[g.r.IntN(len(group))]
 		k := key(g.r, t)
-		near(k, t, group[0], locality)
+		near(k, group[0], locality)
 		g.add(w, rows, t, k, true)
 	}
 	g.addHistory(w, rows, group[0] == plan.Shards)
 	return w
 }
 
-// near moves a key into the partition of another: it takes the values of the
-// columns that both tables begin with.
-func near(k []any, t, first *plan.Table, locality []any) {
+// near moves a key into the partition of another, of the first table of a
+// group: it takes the values of the columns that both begin with.
+func near(k []any, first *plan.Table, locality []any) {
 	shared := map[*plan.Table]int{
 		plan.Shards: 1, plan.TaskQueues: 3, plan.FairTaskQueues: 3, plan.UserData: 1, plan.QueueMessages: 1, plan.QueueV2Messages: 3,
 	}[first]
 	copy(k[:min(shared, len(k))], locality)
-	_ = t
 }
 
 // apart writes rows of partitions of their own: one with conditions, or
@@ -136,16 +135,15 @@ func (g *Generator) add(w *plan.Write, rows map[string]bool, t *plan.Table, k []
 	default:
 		m.Op = plan.Insert
 	}
-	if id := t.Name + fmt.Sprint(k); rows[id] || rows[t.Name] {
+	id := t.Name + fmt.Sprint(k)
+	if rows[id] || rows[t.Name] {
 		return
-	} else {
-		rows[id] = true
 	}
+	rows[id] = true
 	if conditional && (m.Op == plan.Assert || g.r.IntN(2) == 0) {
 		g.conditions(&m)
 	}
 	if m.Op == plan.Insert || m.Op == plan.Update {
-		fresh := len(m.Conds) > 0 && m.Conds[0].Test == plan.RowAbsent
 		g.effects(&m, m.Op == plan.Insert)
 		m.Ahead = t.Sequenced && len(m.Conds) == 0 && len(w.Mutations) > 0
 		if m.Op == plan.Update && g.r.IntN(4) == 0 {
@@ -154,7 +152,6 @@ func (g *Generator) add(w *plan.Write, rows map[string]bool, t *plan.Table, k []
 		if g.r.IntN(6) == 0 && !t.Sequenced && t != plan.Executions {
 			m.TTL = 3600 + int64(g.r.IntN(1000))
 		}
-		_ = fresh
 	}
 	if m.Op == plan.Assert && len(m.Conds) == 0 {
 		return

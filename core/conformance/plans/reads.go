@@ -34,7 +34,7 @@ var rangeReads = func() (reads []rangeRead) {
 	ge := func(n int) plan.RangeEnd { return plan.RangeEnd{Compare: plan.GreaterOrEqual, Width: n} }
 	gt := func(n int) plan.RangeEnd { return plan.RangeEnd{Compare: plan.Greater, Width: n} }
 	le := func(n int) plan.RangeEnd { return plan.RangeEnd{Compare: plan.LessOrEqual, Width: n} }
-	lt := func(n int) plan.RangeEnd { return plan.RangeEnd{Compare: plan.Less, Width: n} }
+	lt := plan.RangeEnd{Compare: plan.Less, Width: 1}
 	add := func(t *plan.Table, eq int, from, to plan.RangeEnd, change ...func(*plan.Read)) {
 		r := &plan.Read{Name: "range/" + t.Name, Table: t, Columns: everything(t), Eq: eq, From: from, To: to}
 		for _, c := range change {
@@ -54,23 +54,23 @@ var rangeReads = func() (reads []rangeRead) {
 	scan(plan.CurrentExecutions, 3)
 	add(plan.Executions, 1, none, none)
 	add(plan.Executions, 3, none, none)
-	add(plan.HistoryTasks, 3, ge(1), lt(1))
-	add(plan.HistoryTasks, 3, ge(1), lt(1), desc)
-	add(plan.HistoryTasks, 2, ge(1), lt(1))
+	add(plan.HistoryTasks, 3, ge(1), lt)
+	add(plan.HistoryTasks, 3, ge(1), lt, desc)
+	add(plan.HistoryTasks, 2, ge(1), lt)
 	add(plan.HistoryTasks, 2, ge(2), none)
-	add(plan.ReplicationDLQ, 2, ge(1), lt(1))
+	add(plan.ReplicationDLQ, 2, ge(1), lt)
 	add(plan.ReplicationDLQ, 2, gt(1), none, limit(1))
 	scan(plan.HistoryTree, 0)
 	add(plan.HistoryTree, 1, none, none)
-	add(plan.HistoryNodes, 2, ge(1), lt(1))
-	add(plan.HistoryNodes, 2, ge(1), lt(1), desc)
+	add(plan.HistoryNodes, 2, ge(1), lt)
+	add(plan.HistoryNodes, 2, ge(1), lt, desc)
 	add(plan.HistoryNodes, 1, none, none)
 	scan(plan.TaskQueues, 0)
 	scan(plan.FairTaskQueues, 0)
-	add(plan.Tasks, 4, ge(1), lt(1))
+	add(plan.Tasks, 4, ge(1), lt)
 	add(plan.Tasks, 3, none, none)
 	add(plan.FairTasks, 4, ge(2), none)
-	add(plan.FairTasks, 4, ge(2), lt(1), limit(plan.LimitArg))
+	add(plan.FairTasks, 4, ge(2), lt, limit(plan.LimitArg))
 	add(plan.FairTasks, 4, none, le(2), desc)
 	add(plan.FairTasks, 3, none, none)
 	add(plan.UserData, 1, none, none)

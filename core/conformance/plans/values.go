@@ -79,11 +79,8 @@ func keyValue(r *rand.Rand, t *plan.Table, c *plan.Column) any {
 
 // fireTime is a time for tasks of scheduled categories, else Immediate.
 func fireTime(r *rand.Rand, category int64) int64 {
-	switch category {
-	case 2, 5:
+	if category == 2 || category == 5 {
 		return 1700000000000 + int64(r.IntN(4))
-	case 0:
-		return plan.Immediate
 	}
 	return plan.Immediate
 }
@@ -177,8 +174,9 @@ func elements(r *rand.Rand, k plan.Kind, n int) any {
 			all[i] = plan.Blob{Data: append(bytes(r), 3), Encoding: encoding(r)}
 		}
 		return all
+	default:
+		panic(fmt.Sprintf("kind %d has no elements", k))
 	}
-	panic(fmt.Sprintf("kind %d has no elements", k))
 }
 
 func textKey(n int) string { return []string{"", "a", "a/b", "ä", "z z", "0"}[n] }
