@@ -105,8 +105,9 @@ func text(info gocql.TypeInfo, data []byte) (string, error) {
 			return "", nil
 		}
 		return net.IP(data).String(), nil
+	default:
+		return "", fmt.Errorf("%s is not a text", info)
 	}
-	return "", fmt.Errorf("%s is not a text", info)
 }
 
 func uuid(info gocql.TypeInfo, data []byte) (v [16]byte, err error) {

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -62,7 +63,7 @@ func (n nextHost) Attempt(q gocql.RetryableQuery) bool { return q.Attempts() <= 
 // GetRetryType implements gocql.RetryPolicy.
 func (n nextHost) GetRetryType(err error) gocql.RetryType {
 	var e *cql.Error
-	if e, _ = convertError(err).(*cql.Error); e != nil && e.Reach == cql.Replied {
+	if errors.As(convertError(err), &e) && e.Reach == cql.Replied {
 		switch e.Code {
 		case cql.CodeUnavailable, cql.CodeOverloaded, cql.CodeBootstrapping, cql.CodeReadTimeout,
 			cql.CodeReadFailure, cql.CodeWriteTimeout, cql.CodeServer:

@@ -90,6 +90,7 @@ func (c *Cond) holds(s Seen) (holds, known bool) {
 		return s.Sight == Missing, true
 	case RowPresent:
 		return s.Sight == Found, true
+	case Equal, EqualOrAbsent:
 	}
 	var v any
 	if s.Sight == Found {

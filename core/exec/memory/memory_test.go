@@ -4,11 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
-
-	"github.com/temporal-ycql/temporal-ycql/core/cql"
 )
 
 func node(id int64, txn int64) plan.Mutation {
@@ -69,15 +68,15 @@ func TestAnOrderedWriteStopsWhereItIsRefused(t *testing.T) {
 func TestRowsExistByLivenessOrByAColumn(t *testing.T) {
 	key := []any{int64(1)}
 	set := []plan.Effect{{Op: plan.Set, Column: plan.ShardRangeID, Value: int64(7)}}
-	clear := []plan.Effect{{Op: plan.Clear, Column: plan.ShardRangeID}}
+	cleared := []plan.Effect{{Op: plan.Clear, Column: plan.ShardRangeID}}
 	tests := []struct {
 		name   string
 		writes []plan.Mutation
 		want   int
 	}{
-		{"an inserted row stays without its columns", []plan.Mutation{{Table: plan.Shards, Op: plan.Insert, Key: key, Effects: set}, {Table: plan.Shards, Op: plan.Update, Key: key, Effects: clear}}, 1},
-		{"an updated row goes with its last column", []plan.Mutation{{Table: plan.Shards, Op: plan.Update, Key: key, Effects: set}, {Table: plan.Shards, Op: plan.Update, Key: key, Effects: clear}}, 0},
-		{"a live update keeps the row", []plan.Mutation{{Table: plan.Shards, Op: plan.Update, Key: key, Effects: set, Live: true}, {Table: plan.Shards, Op: plan.Update, Key: key, Effects: clear}}, 1},
+		{"an inserted row stays without its columns", []plan.Mutation{{Table: plan.Shards, Op: plan.Insert, Key: key, Effects: set}, {Table: plan.Shards, Op: plan.Update, Key: key, Effects: cleared}}, 1},
+		{"an updated row goes with its last column", []plan.Mutation{{Table: plan.Shards, Op: plan.Update, Key: key, Effects: set}, {Table: plan.Shards, Op: plan.Update, Key: key, Effects: cleared}}, 0},
+		{"a live update keeps the row", []plan.Mutation{{Table: plan.Shards, Op: plan.Update, Key: key, Effects: set, Live: true}, {Table: plan.Shards, Op: plan.Update, Key: key, Effects: cleared}}, 1},
 		{"an assertion makes no row", []plan.Mutation{{Table: plan.Shards, Op: plan.Assert, Key: key, Conds: []plan.Cond{{Test: plan.RowAbsent}}}}, 0},
 	}
 	for _, tt := range tests {

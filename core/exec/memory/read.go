@@ -54,7 +54,7 @@ func (s *State) find(r *plan.Read, args []any) []*row {
 
 	var found []*row
 	for _, row := range s.table(r.Table).rows {
-		if s.existsNow(row) && inRange(r.Table, row.key, prefix, from, to) && s.passes(r, row, args) {
+		if s.existsNow(row) && inRange(row.key, prefix, from, to) && s.passes(r, row, args) {
 			found = append(found, row)
 		}
 	}

@@ -162,7 +162,7 @@ func (s *State) mutate(m *plan.Mutation) {
 		delete(tb.rows, keyText(m.Key))
 	case plan.DeleteRange:
 		for id, r := range tb.rows {
-			if inRange(m.Table, r.key, m.Key, m.From, m.To) {
+			if inRange(r.key, m.Key, m.From, m.To) {
 				delete(tb.rows, id)
 			}
 		}

@@ -178,7 +178,7 @@ func compare(a, b any) int {
 
 // inRange tells whether key lies under a prefix and between the bounds of the
 // columns that follow it.
-func inRange(t *plan.Table, key, prefix []any, from, to plan.Bound) bool {
+func inRange(key, prefix []any, from, to plan.Bound) bool {
 	for i, v := range prefix {
 		if compare(key[i], v) != 0 {
 			return false
@@ -206,6 +206,7 @@ func within(rest []any, b plan.Bound) bool {
 		return c <= 0
 	case plan.Less:
 		return c < 0
+	case plan.Unbounded:
 	}
 	return true
 }
@@ -223,6 +224,7 @@ var kindTypes = map[plan.Kind]reflect.Type{
 func checkEffect(m *plan.Mutation, e *plan.Effect) error {
 	want := kindTypes[e.Column.Kind]
 	switch e.Op {
+	case plan.Set, plan.Merge:
 	case plan.Append:
 		want = kindTypes[plan.Data]
 	case plan.Drop:
