@@ -42,7 +42,7 @@ func faults() []fault {
 		{"cas-unknown", reply(cql.CodeCASUnknown, "", "CAS result unknown"), true},
 		{"write-failure", reply(cql.CodeWriteFailure, "CAS", "failure"), true},
 		{"server-error", reply(cql.CodeServer, "", "NullPointerException"), true},
-		{"unavailable", reply(cql.CodeUnavailable, "", "not enough replicas"), false},
+		{"unavailable", reply(cql.CodeUnavailable, "", "not enough replicas"), true},
 		{"overloaded", reply(cql.CodeOverloaded, "", "overloaded"), false},
 		{"bootstrapping", reply(cql.CodeBootstrapping, "", "bootstrapping"), false},
 		{"invalid", reply(cql.CodeInvalid, "", "unconfigured table"), false},

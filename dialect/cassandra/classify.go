@@ -54,8 +54,12 @@ func classify(err error) (errs.Kind, errs.Outcome) {
 // for 0x1600 and 0x1700).
 func reply(e *cql.Error) (errs.Kind, errs.Outcome) {
 	switch e.Code {
-	case cql.CodeUnavailable, cql.CodeBootstrapping:
-		// The coordinator counts live replicas before it asks any.
+	case cql.CodeUnavailable:
+		// The coordinator counts live replicas before it asks any, but a
+		// conditional write counts anew in each of its phases: one that was
+		// accepted before the count fell short is finished by the next round.
+		return errs.Unavailable, errs.Unknown
+	case cql.CodeBootstrapping:
 		return errs.Unavailable, errs.NotApplied
 	case cql.CodeOverloaded:
 		if strings.Contains(e.Message, "hints") {

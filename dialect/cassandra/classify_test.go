@@ -29,7 +29,7 @@ func TestClassify(t *testing.T) {
 		{"a server error says nothing of the write", replied(cql.CodeServer, "java.lang.NullPointerException"), errs.Internal, errs.Unknown},
 		{"a protocol error comes before the request runs", replied(cql.CodeProtocol, "bad frame"), errs.Internal, errs.NotApplied},
 		{"bad credentials", replied(cql.CodeCredentials, ""), errs.Unauthorized, errs.NotApplied},
-		{"too few live replicas", replied(cql.CodeUnavailable, "Cannot achieve consistency level LOCAL_QUORUM"), errs.Unavailable, errs.NotApplied},
+		{"too few live replicas", replied(cql.CodeUnavailable, "Cannot achieve consistency level LOCAL_QUORUM"), errs.Unavailable, errs.Unknown},
 		{"turned away by a rate limit", replied(cql.CodeOverloaded, "Request breached global limit"), errs.Overloaded, errs.NotApplied},
 		{"overloaded while replicas were being written", replied(cql.CodeOverloaded, "Too many in flight hints: 2048"), errs.Overloaded, errs.Unknown},
 		{"a coordinator that is joining", replied(cql.CodeBootstrapping, ""), errs.Unavailable, errs.NotApplied},
