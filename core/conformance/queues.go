@@ -20,6 +20,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/cql/cqltest"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/core/store"
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
 
 // queueAreas are the queues of messages, old and new.
@@ -294,7 +295,7 @@ func enqueueAtOnce(t *testing.T, db *database) {
 	refused := 0
 	for _, err := range atOnce(writers, func(int) error { return q.EnqueueMessage(t.Context(), someText("message")) }) {
 		if err != nil {
-			require.IsType(t, &p.ConditionFailedError{}, err)
+			storetest.Bare[*p.ConditionFailedError](t, err)
 			refused++
 		}
 	}

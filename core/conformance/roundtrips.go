@@ -62,10 +62,17 @@ func roundTripAreas() []area {
 func measureRoundTrips(t *testing.T, db *database) {
 	var rows []RoundTrips
 	for _, of := range []costs{
-		{"shard", shardCosts}, {"execution", executionCosts}, {"history", historyCosts},
-		{"task", taskCosts}, {"fair task", fairTaskCosts}, {"user data", userDataCosts},
-		{"metadata", namespaceCosts}, {"cluster metadata", clusterCosts},
-		{"queue", queueCosts}, {"queue v2", queueV2Costs}, {"Nexus", nexusCosts},
+		{"shard", shardCosts},
+		{"execution", executionCosts},
+		{"history", historyCosts},
+		{"task", taskCosts},
+		{"fair task", fairTaskCosts},
+		{"user data", userDataCosts},
+		{"metadata", namespaceCosts},
+		{"cluster metadata", clusterCosts},
+		{"queue", queueCosts},
+		{"queue v2", queueV2Costs},
+		{"Nexus", nexusCosts},
 	} {
 		t.Run(of.store, func(t *testing.T) {
 			f := newFixture(t, db)

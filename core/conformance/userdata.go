@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	p "go.temporal.io/server/common/persistence"
+
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
 
 // userData is the user data of one namespace.
@@ -78,7 +80,7 @@ func userDataConflicts(t *testing.T, s p.TaskStore, _ bool) {
 				"b": {version: tt.b, applied: true}, "c": {version: tt.c, added: []string{"2.0"}, applied: true},
 			}
 			err := u.update(t.Context(), changes)
-			require.IsType(t, &p.ConditionFailedError{}, err)
+			storetest.Bare[*p.ConditionFailedError](t, err)
 			for queue, c := range changes {
 				require.False(t, c.applied, "%s was applied", queue)
 				require.Equal(t, queue == tt.guilty, c.conflicting, "%s is the guilty one, not %s", tt.guilty, queue)

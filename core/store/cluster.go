@@ -126,8 +126,5 @@ func (s *ClusterMetadataStore) DeleteClusterMetadata(
 			Conds: []plan.Cond{{Test: plan.RowPresent}},
 		}},
 	})
-	if refusedBy(err) != nil {
-		return nil
-	}
-	return contested(err, nil)
+	return unlessRefused(err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
 
 func newCluster(t testing.TB, ex exec.Executor) *ClusterMetadataStore {
@@ -93,8 +94,10 @@ func TestMembersByAllFilters(t *testing.T) {
 	s := newCluster(t, memory.NewExecutor(state, cql.Traits{TTL: true}))
 	early, late := time.Now().Add(-time.Hour), time.Now()
 	for _, m := range []member{
-		{p.Frontend, 1, "127.0.0.1", early}, {p.History, 2, "127.0.0.2", early},
-		{p.History, 3, "127.0.0.2", late}, {p.Matching, 3, "::1", late},
+		{p.Frontend, 1, "127.0.0.1", early},
+		{p.History, 2, "127.0.0.2", early},
+		{p.History, 3, "127.0.0.2", late},
+		{p.Matching, 3, "::1", late},
 	} {
 		require.NoError(t, s.UpsertClusterMembership(t.Context(), m.upsert()))
 	}
@@ -158,9 +161,9 @@ func TestMembersThatMakeNoSense(t *testing.T) {
 	s := newCluster(t, ex)
 	bad := member{p.History, 1, "127.0.0.1", time.Now()}.upsert()
 	bad.HostID = []byte{1, 2, 3}
-	require.IsType(t, &p.InvalidPersistenceRequestError{}, s.UpsertClusterMembership(t.Context(), bad))
+	storetest.Bare[*p.InvalidPersistenceRequestError](t, s.UpsertClusterMembership(t.Context(), bad))
 	_, err := s.GetClusterMembers(t.Context(), &p.GetClusterMembersRequest{HostIDEquals: []byte{1}})
-	require.IsType(t, &p.InvalidPersistenceRequestError{}, err)
+	storetest.Bare[*p.InvalidPersistenceRequestError](t, err)
 
 	require.NoError(t, ex.Write(t.Context(), &plan.Write{Name: "break", Scope: plan.Atomic, Mutations: []plan.Mutation{{
 		Table: plan.ClusterMembers, Op: plan.Insert, Key: []any{int64(2), [16]byte{15: 9}},

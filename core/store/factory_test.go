@@ -25,7 +25,9 @@ func TestFactoryRefusesDatabases(t *testing.T) {
 		{"a name that promises whole nodes", goodTraits, "my-cassandra", []string{"in parts"}},
 		{
 			"a name that does not say that nodes are whole, and no expiry",
-			cql.Traits{Atomic: cql.AtomicPartition, WholeNodes: true}, "memory", []string{"must contain", "cannot expire"},
+			cql.Traits{Atomic: cql.AtomicPartition, WholeNodes: true},
+			"memory",
+			[]string{"must contain", "cannot expire"},
 		},
 	}
 	for _, tt := range tests {

@@ -249,10 +249,7 @@ func (s *MetadataStore) deleteName(ctx context.Context, name string, cond plan.C
 			Table: plan.Namespaces, Op: plan.Delete, Key: []any{name}, Conds: []plan.Cond{cond},
 		}},
 	})
-	if refusedBy(err) != nil {
-		return nil
-	}
-	return contested(err, nil)
+	return unlessRefused(err)
 }
 
 // deleteID deletes the row of an id. Rows that are inserted with a condition
@@ -266,10 +263,7 @@ func (s *MetadataStore) deleteID(ctx context.Context, id [16]byte) error {
 			Conds: []plan.Cond{{Test: plan.RowPresent}},
 		}},
 	})
-	if refusedBy(err) != nil {
-		return nil
-	}
-	return contested(err, nil)
+	return unlessRefused(err)
 }
 
 // ListNamespaces returns one page of all namespaces.
@@ -340,6 +334,14 @@ func moveNamespaceVersion(version int64) plan.Mutation {
 // *serviceerror.Unavailable.
 func contested(err error, refused refusal) error {
 	return orUnavailable(writeError(err, refused))
+}
+
+// unlessRefused is the error of a deletion: what does not exist any more is deleted.
+func unlessRefused(err error) error {
+	if wasRefused(err) {
+		return nil
+	}
+	return contested(err, nil)
 }
 
 func orUnavailable(err error) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
 
 func newQueue(t testing.TB, ex exec.Executor) *Queue {
@@ -79,7 +80,7 @@ func TestQueue(t *testing.T) {
 	require.NoError(t, q.Init(ctx, ackLevels(t, nil)), "init is idempotent")
 	require.Equal(t, was, state.Dump())
 	stale := q.UpdateAckLevel(ctx, &p.InternalQueueMetadata{Blob: ackLevels(t, map[string]int64{"a": 9})})
-	require.IsType(t, &p.ConditionFailedError{}, stale)
+	storetest.Bare[*p.ConditionFailedError](t, stale)
 	got, err := q.GetAckLevels(ctx)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), got.Version)
@@ -126,7 +127,7 @@ func TestEnqueueAtOnce(t *testing.T) {
 	q := newQueue(t, exec.New(tap, memory.NewDialect(cql.Traits{}), nil))
 	other := newQueue(t, memory.NewExecutor(state, cql.Traits{}))
 	raceFor("EnqueueMessage", tap, func() { require.NoError(t, other.EnqueueMessage(t.Context(), blob("other"))) })
-	require.IsType(t, &p.ConditionFailedError{}, q.EnqueueMessage(t.Context(), blob("mine")))
+	storetest.Bare[*p.ConditionFailedError](t, q.EnqueueMessage(t.Context(), blob("mine")))
 	require.NoError(t, q.EnqueueMessage(t.Context(), blob("mine")))
 	messages, err := q.ReadMessages(t.Context(), p.EmptyQueueMessageID, 10)
 	require.NoError(t, err)
@@ -176,5 +177,5 @@ func TestQueueRequestsThatMakeNoSense(t *testing.T) {
 	_, err := NewQueue(ex, -1, serialization.NewSerializer())
 	require.ErrorContains(t, err, "queue type -1")
 	_, err = newQueue(t, ex).ReadMessages(t.Context(), 0, 0)
-	require.IsType(t, &p.InvalidPersistenceRequestError{}, err)
+	storetest.Bare[*p.InvalidPersistenceRequestError](t, err)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
 
 const queueV2Name = "q"
@@ -252,7 +253,7 @@ func TestQueueV2Faults(t *testing.T) {
 				err = tt.run(q)
 				require.ErrorContains(t, err, "no answer")
 				if requests := tap.Take(); requests[len(requests)-1].Write {
-					require.IsType(t, &p.TimeoutError{}, err, "it may have been written")
+					storetest.Bare[*p.TimeoutError](t, err)
 				} else {
 					require.ErrorAs(t, err, &unavailable)
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 )
 
 const testQueue = "tq"
@@ -320,7 +321,7 @@ func TestOwnersOfATaskQueue(t *testing.T) {
 			}
 			for name, call := range deposed {
 				err := call()
-				require.IsType(t, &p.ConditionFailedError{}, err, name)
+				storetest.Bare[*p.ConditionFailedError](t, err)
 				require.Equal(t, was, state.Dump(), "%s changed something", name)
 			}
 

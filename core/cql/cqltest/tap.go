@@ -51,9 +51,9 @@ func (t *Tap) Before(hook func(context.Context, Request) error) {
 	t.before = hook
 }
 
-// After sets the hook that is called when a request was answered. What it
-// returns is the answer in place of err; if that is another error than err, the
-// database's answer is lost.
+// After sets the hook that is called when a request was answered, with its error
+// if it had one. What the hook returns takes the place of that: an error means
+// that the answer is lost. It must not make an error go away.
 func (t *Tap) After(hook func(ctx context.Context, r Request, err error) error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,11 +103,12 @@ func (t *Tap) Exec(ctx context.Context, s *cql.Step) (cql.Result, error) {
 	}
 	res, err := t.session.Exec(ctx, s)
 	if after != nil {
-		if changed := after(ctx, r, err); changed != err {
-			return cql.Result{}, changed
-		}
+		err = after(ctx, r, err)
 	}
-	return res, err
+	if err != nil {
+		return cql.Result{}, err
+	}
+	return res, nil
 }
 
 // Query implements cql.Session.
@@ -119,14 +120,15 @@ func (t *Tap) Query(ctx context.Context, c cql.Call, page cql.Page) (cql.Rows, e
 	}
 	rows, err := t.session.Query(ctx, c, page)
 	if after != nil {
-		if changed := after(ctx, r, err); changed != err {
-			if rows != nil {
-				_ = rows.Close()
-			}
-			return nil, changed
-		}
+		err = after(ctx, r, err)
 	}
-	return rows, err
+	if err != nil {
+		if rows != nil {
+			_ = rows.Close()
+		}
+		return nil, err
+	}
+	return rows, nil
 }
 
 // Close implements cql.Session.
