@@ -96,7 +96,7 @@ func (*Dialect) Classify(err error, write bool) (errs.Kind, errs.Outcome) {
 		return errs.Invalid, errs.NotApplied
 	case cql.CodeUnauthorized, cql.CodeCredentials:
 		return errs.Unauthorized, errs.NotApplied
-	case cql.CodeUnavailable, cql.CodeBootstrapping:
+	case cql.CodeBootstrapping:
 		return errs.Unavailable, errs.NotApplied
 	}
 	return errs.Unavailable, outcome
