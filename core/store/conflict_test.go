@@ -109,7 +109,7 @@ func TestABypassThatLosesARaceReadsAgain(t *testing.T) {
 			split.CreateBoth(t, newExecutions(t, r))
 			b := &between{recorder: r, then: func(n int) { tt.before(r, n) }}
 			err := newExecutions(t, b).UpdateWorkflowExecution(t.Context(), split.Update(p.UpdateWorkflowModeBypassCurrent, split.Runs[1]))
-			require.IsType(t, tt.want, err)
+			requireBare(t, tt.want, err)
 			require.Equal(t, tt.writes, b.writes)
 		})
 	}
@@ -148,8 +148,7 @@ func TestAConflictWithACurrentRunThatCannotBeReadNamesNone(t *testing.T) {
 		"the types are wrong":      {plan.CurrentRunID: "x", plan.CurrentState: 7, plan.CurrentLastWriteVersion: "y"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conflict, ok := refuse(values).(*p.CurrentWorkflowConditionFailedError)
-			require.True(t, ok)
+			conflict := storetest.Bare[*p.CurrentWorkflowConditionFailedError](t, refuse(values))
 			require.Empty(t, conflict.RunID)
 			require.Empty(t, conflict.RequestIDs)
 		})
@@ -202,7 +201,7 @@ func TestMalformedRowsAreErrorsThatNameTheirKey(t *testing.T) {
 			_, err := r.State.Apply(&plan.Write{Scope: plan.Atomic, Mutations: []plan.Mutation{tt.row}})
 			require.NoError(t, err)
 			err = tt.call(t.Context(), newExecutions(t, r), newShards(t, r))
-			require.IsType(t, &serviceerror.DataLoss{}, err)
+			requireBare(t, &serviceerror.DataLoss{}, err)
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
@@ -224,7 +223,7 @@ func TestAListPassesOverWhatIsLeftOfADeletedRun(t *testing.T) {
 }
 
 func TestRequestsAreLeftAsTheyWere(t *testing.T) {
-	print := func(v any) string {
+	printed := func(v any) string {
 		b, err := json.Marshal(v)
 		require.NoError(t, err)
 		return string(b)
@@ -233,12 +232,12 @@ func TestRequestsAreLeftAsTheyWere(t *testing.T) {
 	ownShard(t, r)
 	s := newExecutions(t, r)
 	request := split.Create(p.CreateWorkflowModeBrandNew, split.Runs[0])
-	before := print(request)
+	before := printed(request)
 	_, err := s.CreateWorkflowExecution(t.Context(), request)
 	require.NoError(t, err)
 	_, err = s.CreateWorkflowExecution(t.Context(), request)
 	require.Error(t, err)
-	require.Equal(t, before, print(request))
+	require.Equal(t, before, printed(request))
 }
 
 func TestStatesThatDoNotExistAreRefusedBeforeAnythingIsSent(t *testing.T) {
@@ -247,13 +246,13 @@ func TestStatesThatDoNotExistAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	request := split.Create(p.CreateWorkflowModeBrandNew, split.Runs[0])
 	request.NewWorkflowSnapshot.ExecutionState = bad
 	_, err := s.CreateWorkflowExecution(t.Context(), request)
-	require.IsType(t, &serviceerror.Internal{}, err)
+	requireBare(t, &serviceerror.Internal{}, err)
 
 	update := split.Update(p.UpdateWorkflowModeUpdateCurrent, split.Runs[0])
 	update.UpdateWorkflowMutation.ExecutionState = bad
-	require.IsType(t, &serviceerror.Internal{}, s.UpdateWorkflowExecution(t.Context(), update))
+	requireBare(t, &serviceerror.Internal{}, s.UpdateWorkflowExecution(t.Context(), update))
 
 	reset := split.ResolveThree(p.ConflictResolveWorkflowModeUpdateCurrent)
 	reset.ResetWorkflowSnapshot.ExecutionState = bad
-	require.IsType(t, &serviceerror.Internal{}, s.ConflictResolveWorkflowExecution(t.Context(), reset))
+	requireBare(t, &serviceerror.Internal{}, s.ConflictResolveWorkflowExecution(t.Context(), reset))
 }

@@ -187,3 +187,6 @@ func refusedBy(err error) *plan.Conflict {
 	}
 	return nil
 }
+
+// wasRefused tells whether err is of a write that a condition refused.
+func wasRefused(err error) bool { return refusedBy(err) != nil }

@@ -209,7 +209,7 @@ func (s *ExecutionStore) DeleteCurrentWorkflowExecution(
 			Conds: []plan.Cond{{Test: plan.Equal, Column: plan.CurrentRunID, Value: k.run}},
 		}},
 	})
-	if refusedBy(err) != nil {
+	if wasRefused(err) {
 		return nil
 	}
 	return writeError(err, nil)

@@ -232,7 +232,7 @@ func TestExecutionCallsRefuseMalformedIDs(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			err := call()
-			require.IsType(t, &p.InvalidPersistenceRequestError{}, err)
+			requireBare(t, &p.InvalidPersistenceRequestError{}, err)
 			require.ErrorContains(t, err, bad)
 		})
 	}
@@ -242,15 +242,15 @@ func TestExecutionCallsRefuseMalformedIDs(t *testing.T) {
 func TestExecutionCallsRefuseUnknownModes(t *testing.T) {
 	s := newExecutions(t, newRecorder(splitNodes))
 	_, err := s.CreateWorkflowExecution(t.Context(), split.Create(99, split.Runs[0]))
-	require.IsType(t, &serviceerror.Internal{}, err)
-	require.IsType(t, &serviceerror.Internal{}, s.UpdateWorkflowExecution(t.Context(), split.Update(99, split.Runs[0])))
-	require.IsType(t, &serviceerror.Internal{}, s.ConflictResolveWorkflowExecution(t.Context(), split.ResolveThree(99)))
+	requireBare(t, &serviceerror.Internal{}, err)
+	requireBare(t, &serviceerror.Internal{}, s.UpdateWorkflowExecution(t.Context(), split.Update(99, split.Runs[0])))
+	requireBare(t, &serviceerror.Internal{}, s.ConflictResolveWorkflowExecution(t.Context(), split.ResolveThree(99)))
 }
 
 func TestExecutionCallsRefuseNodesOfTheOtherForm(t *testing.T) {
 	s := newExecutions(t, newRecorder(splitNodes))
 	_, err := s.CreateWorkflowExecution(t.Context(), unsplit.Create(p.CreateWorkflowModeBrandNew, unsplit.Runs[0]))
-	require.IsType(t, &p.InvalidPersistenceRequestError{}, err)
+	requireBare(t, &p.InvalidPersistenceRequestError{}, err)
 	require.ErrorContains(t, err, `CHASM node`)
 }
 

@@ -137,7 +137,7 @@ func TestDeleteHistoryNodesLeavesAncestorsAlone(t *testing.T) {
 			Ancestors: []*persistencespb.HistoryBranchRange{{BranchId: split.Branches[0], BeginNodeId: 1, EndNodeId: 5}},
 		}, NodeID: 4, TransactionID: 70,
 	})
-	require.IsType(t, &p.InvalidPersistenceRequestError{}, err)
+	requireBare(t, &p.InvalidPersistenceRequestError{}, err)
 }
 
 func TestDeleteHistoryBranchTakesTheNodesBeforeTheRowThatFindsThem(t *testing.T) {

@@ -40,7 +40,7 @@ func TestPlansOfShardCalls(t *testing.T) {
 func TestGetOrCreateShardWithoutInfoReportsAMissingShard(t *testing.T) {
 	s := newShards(t, newRecorder(cql.Traits{}))
 	_, err := s.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{ShardID: split.Shard})
-	require.IsType(t, &serviceerror.NotFound{}, err)
+	requireBare(t, &serviceerror.NotFound{}, err)
 }
 
 func TestGetOrCreateShardReturnsTheErrorOfWhoMakesTheInfo(t *testing.T) {
@@ -131,11 +131,11 @@ func TestAWriteThatGivesUpWaitingForItsTurnWasCertainlyNotApplied(t *testing.T) 
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.IsType(t, &p.AppendHistoryTimeoutError{}, s.UpdateShard(ctx, request))
+		requireBare(t, &p.AppendHistoryTimeoutError{}, s.UpdateShard(ctx, request))
 
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.IsType(t, &p.AppendHistoryTimeoutError{}, s.UpdateShard(canceled, request))
+		requireBare(t, &p.AppendHistoryTimeoutError{}, s.UpdateShard(canceled, request))
 
 		require.Len(t, b.started, 1, "only the first was sent")
 		close(b.release)

@@ -39,10 +39,30 @@ func (s *script) next() call {
 		weight int
 		draw   func() call
 	}{
-		{14, s.create}, {30, s.update}, {6, s.set}, {6, s.resolve}, {4, s.deleteRun}, {6, s.readRun}, {2, s.listRuns},
-		{6, s.addTasks}, {6, s.consumeTasks}, {4, s.dlq}, {3, s.updateShard}, {6, s.history},
-		{6, s.taskQueue}, {3, s.stickyQueue}, {14, s.createTasks}, {8, s.consumeQueue}, {2, s.deleteQueue},
-		{6, s.updateUserData}, {2, s.readUserData}, {8, s.namespace}, {4, s.cluster}, {4, s.messages}, {4, s.messagesV2}, {6, s.nexus},
+		{14, s.create},
+		{30, s.update},
+		{6, s.set},
+		{6, s.resolve},
+		{4, s.deleteRun},
+		{6, s.readRun},
+		{2, s.listRuns},
+		{6, s.addTasks},
+		{6, s.consumeTasks},
+		{4, s.dlq},
+		{3, s.updateShard},
+		{6, s.history},
+		{6, s.taskQueue},
+		{3, s.stickyQueue},
+		{14, s.createTasks},
+		{8, s.consumeQueue},
+		{2, s.deleteQueue},
+		{6, s.updateUserData},
+		{2, s.readUserData},
+		{8, s.namespace},
+		{4, s.cluster},
+		{4, s.messages},
+		{4, s.messagesV2},
+		{6, s.nexus},
 	}
 	total := 0
 	for _, k := range kinds {

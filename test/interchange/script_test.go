@@ -70,7 +70,6 @@ type script struct {
 	endpointTable int64
 	clusterData   map[string]int64
 	queueVersion  int64
-	dlqVersion    int64
 	queuesV2      map[string]int
 	branches      []*persistencespb.HistoryBranch
 }

@@ -48,8 +48,7 @@ const (
 func isCurrent(state enumsspb.WorkflowExecutionState, status enumspb.WorkflowExecutionStatus) func(*testing.T, Scene, error) {
 	return func(t *testing.T, s Scene, err error) {
 		t.Helper()
-		conflict, ok := err.(*p.CurrentWorkflowConditionFailedError)
-		require.True(t, ok, "%T: %v", err, err)
+		conflict := Bare[*p.CurrentWorkflowConditionFailedError](t, err)
 		require.NotEmpty(t, conflict.Msg)
 		require.Len(t, conflict.RequestIDs, 1)
 		require.Equal(t, int64(1), conflict.RequestIDs["req-"+s.Runs[0]].GetEventId())
@@ -62,27 +61,24 @@ func isCurrent(state enumsspb.WorkflowExecutionState, status enumspb.WorkflowExe
 	}
 }
 
-// isRun asserts that err tells the stored next event ID and record version.
-func isRun(next, version int64) func(*testing.T, Scene, error) {
-	return func(t *testing.T, _ Scene, err error) {
-		t.Helper()
-		conflict, ok := err.(*p.WorkflowConditionFailedError)
-		require.True(t, ok, "%T: %v", err, err)
-		require.NotEmpty(t, conflict.Msg)
-		require.Equal(t, [2]int64{next, version}, [2]int64{conflict.NextEventID, conflict.DBRecordVersion})
-	}
+// isRun asserts that err tells the next event ID and the record version that a
+// run was stored with.
+func isRun(t *testing.T, _ Scene, err error) {
+	t.Helper()
+	conflict := Bare[*p.WorkflowConditionFailedError](t, err)
+	require.NotEmpty(t, conflict.Msg)
+	require.Equal(t, [2]int64{5, 1}, [2]int64{conflict.NextEventID, conflict.DBRecordVersion})
 }
 
 func isCondition(t *testing.T, _ Scene, err error) {
 	t.Helper()
-	require.IsType(t, &p.ConditionFailedError{}, err)
+	_ = Bare[*p.ConditionFailedError](t, err)
 }
 
 // isItself asserts the error of a write that may not be of the current run.
 func isItself(t *testing.T, _ Scene, err error) {
 	t.Helper()
-	conflict, ok := err.(*p.CurrentWorkflowConditionFailedError)
-	require.True(t, ok, "%T: %v", err, err)
+	conflict := Bare[*p.CurrentWorkflowConditionFailedError](t, err)
 	started := Started
 	conflict.Msg = ""
 	require.Equal(t, &p.CurrentWorkflowConditionFailedError{StartTime: &started}, conflict)
@@ -95,9 +91,9 @@ func conflicts() []conflictCase {
 		s.CreateCurrent(t, st.Executions)
 		require.NoError(t, st.Executions.UpdateWorkflowExecution(t.Context(), s.Close(s.Runs[0])))
 	}
-	create := func(make func(Scene) *p.InternalCreateWorkflowExecutionRequest) func(context.Context, p.ExecutionStore, Scene) error {
+	create := func(request func(Scene) *p.InternalCreateWorkflowExecutionRequest) func(context.Context, p.ExecutionStore, Scene) error {
 		return func(ctx context.Context, e p.ExecutionStore, s Scene) error {
-			_, err := e.CreateWorkflowExecution(ctx, make(s))
+			_, err := e.CreateWorkflowExecution(ctx, request(s))
 			return err
 		}
 	}
@@ -118,7 +114,7 @@ func conflicts() []conflictCase {
 			"a run that bypasses the current one exists", current,
 			create(func(s Scene) *p.InternalCreateWorkflowExecutionRequest {
 				return s.Create(p.CreateWorkflowModeBypassCurrent, s.Runs[0])
-			}), isRun(5, 1),
+			}), isRun,
 		},
 		{
 			"a run takes over from another than the current one", closed,
@@ -162,7 +158,7 @@ func conflicts() []conflictCase {
 				request := s.Update(p.UpdateWorkflowModeUpdateCurrent, s.Runs[0])
 				request.UpdateWorkflowMutation.DBRecordVersion = 9
 				return e.UpdateWorkflowExecution(ctx, request)
-			}, isRun(5, 1),
+			}, isRun,
 		},
 		{
 			"an update by next event ID, for rows without versions", current,
@@ -170,7 +166,7 @@ func conflicts() []conflictCase {
 				request := s.Update(p.UpdateWorkflowModeIgnoreCurrent, s.Runs[0])
 				request.UpdateWorkflowMutation.DBRecordVersion, request.UpdateWorkflowMutation.Condition = 0, 6
 				return e.UpdateWorkflowExecution(ctx, request)
-			}, isRun(5, 1),
+			}, isRun,
 		},
 		{
 			"an update of a run that does not exist", current,
@@ -182,7 +178,7 @@ func conflicts() []conflictCase {
 			"an update whose new run exists", both,
 			func(ctx context.Context, e p.ExecutionStore, s Scene) error {
 				return e.UpdateWorkflowExecution(ctx, s.ContinueAsNew(s.Runs[0], s.Runs[1]))
-			}, isRun(5, 1),
+			}, isRun,
 		},
 		{
 			"an update that bypasses its own run", current,
@@ -200,7 +196,7 @@ func conflicts() []conflictCase {
 			"a set of a version that is gone", current,
 			func(ctx context.Context, e p.ExecutionStore, s Scene) error {
 				return e.SetWorkflowExecution(ctx, s.Set(s.Runs[0], 4))
-			}, isRun(5, 1),
+			}, isRun,
 		},
 		{
 			"a conflict resolution whose current run has changed", both,
@@ -214,7 +210,7 @@ func conflicts() []conflictCase {
 				request := s.ResolveThree(p.ConflictResolveWorkflowModeUpdateCurrent)
 				request.ResetWorkflowSnapshot.DBRecordVersion = 8
 				return e.ConflictResolveWorkflowExecution(ctx, request)
-			}, isRun(5, 1),
+			}, isRun,
 		},
 		{
 			"a conflict resolution whose current run was changed under it", both,
@@ -222,7 +218,7 @@ func conflicts() []conflictCase {
 				request := s.ResolveThree(p.ConflictResolveWorkflowModeUpdateCurrent)
 				request.CurrentWorkflowMutation.DBRecordVersion = 8
 				return e.ConflictResolveWorkflowExecution(ctx, request)
-			}, isRun(5, 1),
+			}, isRun,
 		},
 		{
 			"a conflict resolution that bypasses the run that it resets", current,
@@ -288,8 +284,7 @@ func LostLease(t *testing.T, open func(t *testing.T) (Stores, Scene)) {
 			s.CreateBoth(t, st.Executions)
 			require.NoError(t, st.Shards.UpdateShard(t.Context(), s.Renew()))
 			before := st.Now(t, s)
-			lost, ok := tt.call(t.Context(), st, s).(*p.ShardOwnershipLostError)
-			require.True(t, ok)
+			lost := Bare[*p.ShardOwnershipLostError](t, tt.call(t.Context(), st, s))
 			require.Equal(t, s.Shard, lost.ShardID)
 			require.NotEmpty(t, lost.Msg)
 			require.Equal(t, before, st.Now(t, s))
@@ -297,8 +292,7 @@ func LostLease(t *testing.T, open func(t *testing.T) (Stores, Scene)) {
 		t.Run(tt.name+" of a shard that is not there", func(t *testing.T) {
 			st, s := open(t)
 			s.Shard = -s.Shard // nobody's
-			err := tt.call(t.Context(), st, s)
-			require.IsType(t, &p.ShardOwnershipLostError{}, err)
+			_ = Bare[*p.ShardOwnershipLostError](t, tt.call(t.Context(), st, s))
 		})
 	}
 }

@@ -260,7 +260,7 @@ func (s Scene) AddTasks(first int64) *p.InternalAddHistoryTasksRequest {
 	}
 }
 
-// Get, GetCurrent, Delete and DeleteCurrent name a run or the current one.
+// Get asks for a run.
 func (s Scene) Get(run string) *p.GetWorkflowExecutionRequest {
 	return &p.GetWorkflowExecutionRequest{ShardID: s.Shard, NamespaceID: s.Namespace, WorkflowID: s.Workflow, RunID: run, ArchetypeID: s.Archetype}
 }

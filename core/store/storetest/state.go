@@ -81,7 +81,7 @@ func (st Stores) History(t testing.TB, s Scene) string {
 
 func found(t testing.TB, err error) bool {
 	t.Helper()
-	if _, missing := err.(*serviceerror.NotFound); missing {
+	if _, missing := any(err).(*serviceerror.NotFound); missing {
 		return false
 	}
 	require.NoError(t, err)
