@@ -295,7 +295,7 @@ func enqueueAtOnce(t *testing.T, db *database) {
 	refused := 0
 	for _, err := range atOnce(writers, func(int) error { return q.EnqueueMessage(t.Context(), someText("message")) }) {
 		if err != nil {
-			storetest.Bare[*p.ConditionFailedError](t, err)
+			_ = storetest.Bare[*p.ConditionFailedError](t, err)
 			refused++
 		}
 	}

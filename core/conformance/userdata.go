@@ -80,7 +80,7 @@ func userDataConflicts(t *testing.T, s p.TaskStore, _ bool) {
 				"b": {version: tt.b, applied: true}, "c": {version: tt.c, added: []string{"2.0"}, applied: true},
 			}
 			err := u.update(t.Context(), changes)
-			storetest.Bare[*p.ConditionFailedError](t, err)
+			_ = storetest.Bare[*p.ConditionFailedError](t, err)
 			for queue, c := range changes {
 				require.False(t, c.applied, "%s was applied", queue)
 				require.Equal(t, queue == tt.guilty, c.conflicting, "%s is the guilty one, not %s", tt.guilty, queue)

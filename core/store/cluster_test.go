@@ -161,9 +161,9 @@ func TestMembersThatMakeNoSense(t *testing.T) {
 	s := newCluster(t, ex)
 	bad := member{p.History, 1, "127.0.0.1", time.Now()}.upsert()
 	bad.HostID = []byte{1, 2, 3}
-	storetest.Bare[*p.InvalidPersistenceRequestError](t, s.UpsertClusterMembership(t.Context(), bad))
+	_ = storetest.Bare[*p.InvalidPersistenceRequestError](t, s.UpsertClusterMembership(t.Context(), bad))
 	_, err := s.GetClusterMembers(t.Context(), &p.GetClusterMembersRequest{HostIDEquals: []byte{1}})
-	storetest.Bare[*p.InvalidPersistenceRequestError](t, err)
+	_ = storetest.Bare[*p.InvalidPersistenceRequestError](t, err)
 
 	require.NoError(t, ex.Write(t.Context(), &plan.Write{Name: "break", Scope: plan.Atomic, Mutations: []plan.Mutation{{
 		Table: plan.ClusterMembers, Op: plan.Insert, Key: []any{int64(2), [16]byte{15: 9}},

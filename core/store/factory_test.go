@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	p "go.temporal.io/server/common/persistence"
 	"go.temporal.io/server/common/persistence/serialization"
 
@@ -100,4 +102,53 @@ func TestFactoryPassesOnWhatAStoreRefuses(t *testing.T) {
 	q, err := f.NewQueue(-1)
 	require.Error(t, err)
 	require.Nil(t, q)
+}
+
+// TestCallsOfACanceledContextDoNothing makes one call of every store whose
+// caller has gone.
+func TestCallsOfACanceledContextDoNothing(t *testing.T) {
+	state := memory.NewState()
+	f, err := NewDataStoreFactory(memory.NewExecutor(state, goodTraits), FactoryOptions{
+		Name: "memory", Serializer: serialization.NewSerializer(),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	tasks, err := f.NewTaskStore()
+	require.NoError(t, err)
+	metadata, err := f.NewMetadataStore()
+	require.NoError(t, err)
+	clusters, err := f.NewClusterMetadataStore()
+	require.NoError(t, err)
+	queue, err := f.NewQueue(p.NamespaceReplicationQueueType)
+	require.NoError(t, err)
+	queues, err := f.NewQueueV2()
+	require.NoError(t, err)
+	nexus, err := f.NewNexusEndpointStore()
+	require.NoError(t, err)
+	for name, call := range map[string]func() error{
+		"CreateTaskQueue": func() error {
+			return tasks.CreateTaskQueue(ctx, &p.InternalCreateTaskQueueRequest{NamespaceID: testNamespace, TaskQueueInfo: blob("q")})
+		},
+		"GetTasks": func() error { _, err := tasks.GetTasks(ctx, getTasks(0, 0, 1, 1)); return err },
+		"CreateNamespace": func() error {
+			_, err := metadata.CreateNamespace(ctx, createNamespace(namespaceA, "a"))
+			return err
+		},
+		"SaveClusterMetadata": func() error { _, err := clusters.SaveClusterMetadata(ctx, saveCluster("a", 0)); return err },
+		"EnqueueMessage":      func() error { return queue.EnqueueMessage(ctx, blob("m")) },
+		"CreateQueue": func() error {
+			_, err := queues.CreateQueue(ctx, &p.InternalCreateQueueRequest{QueueName: "q"})
+			return err
+		},
+		"ListNexusEndpoints": func() error {
+			_, err := nexus.ListNexusEndpoints(ctx, &p.ListNexusEndpointsRequest{PageSize: 1})
+			return err
+		},
+	} {
+		err := call()
+		var canceled *serviceerror.Canceled
+		require.ErrorAs(t, err, &canceled, name)
+	}
+	require.Empty(t, state.Dump())
 }

@@ -253,7 +253,7 @@ func TestQueueV2Faults(t *testing.T) {
 				err = tt.run(q)
 				require.ErrorContains(t, err, "no answer")
 				if requests := tap.Take(); requests[len(requests)-1].Write {
-					storetest.Bare[*p.TimeoutError](t, err)
+					_ = storetest.Bare[*p.TimeoutError](t, err)
 				} else {
 					require.ErrorAs(t, err, &unavailable)
 				}

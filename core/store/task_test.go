@@ -321,7 +321,7 @@ func TestOwnersOfATaskQueue(t *testing.T) {
 			}
 			for name, call := range deposed {
 				err := call()
-				storetest.Bare[*p.ConditionFailedError](t, err)
+				_ = storetest.Bare[*p.ConditionFailedError](t, err)
 				require.Equal(t, was, state.Dump(), "%s changed something", name)
 			}
 

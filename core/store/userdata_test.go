@@ -89,7 +89,7 @@ func TestUserDataIsAllOrNothingAndFlagsTheGuilty(t *testing.T) {
 				"a": userDataUpdate(tt.a, &a, []string{"2.0"}, []string{"1.0"}),
 				"b": userDataUpdate(tt.b, &b, nil, nil), "c": userDataUpdate(tt.c, &c, nil, nil),
 			}))
-			storetest.Bare[*p.ConditionFailedError](t, err)
+			_ = storetest.Bare[*p.ConditionFailedError](t, err)
 			require.Equal(t, tt.want, []flags{a, b, c})
 			require.Equal(t, was, state.Dump(), "something was stored")
 		})
@@ -102,7 +102,7 @@ func TestUserDataOfUnknownOutcomeIsNotApplied(t *testing.T) {
 	tap.Before(cqltest.FailPlan("UpdateTaskQueueUserData", &cql.Error{Reach: cql.Sent, Err: errors.New("lost")}))
 	f := flags{applied: true}
 	err := s.UpdateTaskQueueUserData(t.Context(), userDataUpdates(userDataUpdateMap{"a": userDataUpdate(0, &f, nil, nil)}))
-	storetest.Bare[*p.TimeoutError](t, err)
+	_ = storetest.Bare[*p.TimeoutError](t, err)
 	require.Equal(t, flags{}, f)
 }
 
