@@ -14,7 +14,7 @@ import (
 
 func mustParse(t testing.TB, name string) *Type {
 	t.Helper()
-	typ, err := Parse(name, func(keyspace, name string) (*Type, error) {
+	typ, err := Parse(name, func(_, name string) (*Type, error) {
 		return UDTOf("ks", name, []string{"a", "B c"}, []*Type{Native(Int), Native(Text)}, false), nil
 	})
 	if err != nil {
@@ -378,11 +378,32 @@ func TestLiterals(t *testing.T) {
 
 func TestBadLiteralsAreErrors(t *testing.T) {
 	for _, tt := range []struct{ typ, give string }{
-		{"int", "2147483648"}, {"int", "1.0"}, {"int", ""}, {"tinyint", "128"}, {"bigint", "x"}, {"varint", "1_0"}, {"boolean", "yes"},
-		{"uuid", "123"}, {"timeuuid", "00000000-0000-4000-8000-000000000000"}, {"inet", "localhost"}, {"inet", "fe80::1%eth0"},
-		{"date", "2026-13-01"}, {"date", "-1"}, {"time", "24:00:00"}, {"time", "-1"}, {"timestamp", "yesterday"}, {"blob", "0xabc"},
-		{"duration", "1x"}, {"duration", "P"}, {"duration", ""}, {"duration", "3000000000d"}, {"float", "0x1p3"}, {"decimal", "1.2.3"},
-		{"decimal", "--1"}, {"ascii", "\u00e9"}, {"text", "\xff"},
+		{"int", "2147483648"},
+		{"int", "1.0"},
+		{"int", ""},
+		{"tinyint", "128"},
+		{"bigint", "x"},
+		{"varint", "1_0"},
+		{"boolean", "yes"},
+		{"uuid", "123"},
+		{"timeuuid", "00000000-0000-4000-8000-000000000000"},
+		{"inet", "localhost"},
+		{"inet", "fe80::1%eth0"},
+		{"date", "2026-13-01"},
+		{"date", "-1"},
+		{"time", "24:00:00"},
+		{"time", "-1"},
+		{"timestamp", "yesterday"},
+		{"blob", "0xabc"},
+		{"duration", "1x"},
+		{"duration", "P"},
+		{"duration", ""},
+		{"duration", "3000000000d"},
+		{"float", "0x1p3"},
+		{"decimal", "1.2.3"},
+		{"decimal", "--1"},
+		{"ascii", "\u00e9"},
+		{"text", "\xff"},
 	} {
 		if b, err := mustParse(t, tt.typ).ParseText(tt.give); err == nil {
 			t.Errorf("%s %q is taken as %x", tt.typ, tt.give, b)

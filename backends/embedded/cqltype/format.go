@@ -30,6 +30,7 @@ func (t *Type) Format(b []byte) string {
 		return t.formatCollection(b)
 	case Tuple, UDT:
 		return t.formatTuple(b)
+	default: // native, of a form that has no empty values
 	}
 	if len(b) == 0 {
 		return "0x"

@@ -55,6 +55,7 @@ func (t *Type) appendKey(dst, b []byte) []byte {
 		return t.appendCollectionKey(dst, b)
 	case Tuple, UDT:
 		return t.appendTupleKey(dst, b)
+	default: // may be empty, and is marked
 	}
 	if len(b) == 0 {
 		return append(dst, keyEmpty)
@@ -237,6 +238,7 @@ func (t *Type) decodeKey(d *keyDecoder, dst []byte) ([]byte, error) {
 		return t.decodeCollectionKey(d, dst)
 	case Tuple, UDT:
 		return t.decodeTupleKey(d, dst)
+	default: // may be empty, and is marked
 	}
 	mark, err := d.byte()
 	if err != nil {

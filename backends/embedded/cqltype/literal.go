@@ -86,6 +86,7 @@ func (t *Type) fromLiteral(l Literal, depth int) ([]byte, error) {
 		return t.collectionLiteral(l, depth)
 	case Tuple, UDT:
 		return t.tupleLiteral(l, depth)
+	default: // one constant
 	}
 	if !t.AcceptsLiteral(l.Kind) {
 		return nil, fmt.Errorf("%w: %s for %s", ErrLiteralKind, l.Kind, t)

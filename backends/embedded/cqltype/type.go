@@ -88,7 +88,7 @@ func ByName(name string) (*Type, bool) {
 	return t, ok
 }
 
-// ListOf, SetOf and MapOf make collection types, TupleOf a tuple type.
+// ListOf makes a list type.
 func ListOf(elem *Type, frozen bool) *Type {
 	return &Type{Kind: List, Elems: []*Type{elem}, Frozen: frozen}
 }

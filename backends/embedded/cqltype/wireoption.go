@@ -39,6 +39,7 @@ func (t *Type) AppendOption(dst []byte, version byte) []byte {
 		if version < 4 {
 			return appendCustom(dst, v3Classes[t.Kind])
 		}
+	default: // the id says all
 	}
 	return binary.BigEndian.AppendUint16(dst, uint16(t.Kind))
 }

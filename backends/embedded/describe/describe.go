@@ -120,6 +120,7 @@ func (d *describer) list(what what) {
 			for _, name := range slices.Sorted(maps.Keys(ks.Types)) {
 				d.add(ks.Name, "type", cqltype.QuoteIdent(name))
 			}
+		default: // keyspaces, listed above, or what there is none of
 		}
 	}
 }
@@ -178,6 +179,7 @@ func (d *describer) element(st statement) error {
 		return cqlerr.Invalid("User defined function '%s' not found in '%s'", st.name, ks.Name)
 	case whatAggregate:
 		return cqlerr.Invalid("User defined aggregate '%s' not found in '%s'", st.name, ks.Name)
+	default: // whatAny: the first of that name
 	}
 	if t := ks.Tables[st.name]; t != nil {
 		d.table(t)

@@ -186,7 +186,8 @@ func New(local, remote *net.TCPAddr) (client, server net.Conn) {
 		&conn{in: up, out: down, local: remote, remote: local}
 }
 
-func (c *conn) Read(p []byte) (int, error)  { n, err := c.in.read(p); return n, c.wrap("read", err) }
+func (c *conn) Read(p []byte) (int, error) { n, err := c.in.read(p); return n, c.wrap("read", err) }
+
 func (c *conn) Write(p []byte) (int, error) { n, err := c.out.write(p); return n, c.wrap("write", err) }
 
 func (c *conn) wrap(op string, err error) error {

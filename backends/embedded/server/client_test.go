@@ -36,7 +36,7 @@ func dial(t testing.TB, n *node) *rawClient {
 func newRaw(t testing.TB, conn net.Conn) *rawClient {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck // a test that hangs is worse
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return &rawClient{t: t, conn: conn, codec: frame.NewRawCodec(), version: primitive.ProtocolVersion4}
 }
 

@@ -102,7 +102,7 @@ func (c *conn) cut() {
 	if t, ok := raw.(*tls.Conn); ok {
 		raw = t.NetConn()
 	}
-	raw.Close() //nolint:errcheck // there is nobody to tell
+	raw.Close()
 }
 
 // drain makes the reader stop after the request it is at.
@@ -217,6 +217,7 @@ func (c *conn) next(frames *wire.Reader, br *bufio.Reader) error {
 		c.server.stats.inFlight.Add(1)
 		c.server.dispatch(r)
 		return nil
+	default: // no statement
 	}
 	err = c.control(r)
 	r.free()

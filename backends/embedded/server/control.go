@@ -31,6 +31,7 @@ func (c *conn) control(r *request) error {
 			return c.unexpected(r, "AUTH_RESPONSE")
 		}
 		return c.login(r)
+	case stageReady:
 	}
 	switch r.h.Op {
 	case wire.OpRegister:
@@ -39,8 +40,9 @@ func (c *conn) control(r *request) error {
 		return c.unexpected(r, "a request, the connection has been started already")
 	case wire.OpAuthResponse:
 		return c.unexpected(r, "a request, no authentication is under way")
+	default:
+		return r.refuse(wire.Errorf(wire.CodeProtocolError, "Unknown or unexpected request: %s", r.h.Op))
 	}
-	return r.refuse(wire.Errorf(wire.CodeProtocolError, "Unknown or unexpected request: %s", r.h.Op))
 }
 
 func (c *conn) unexpected(r *request, want string) error {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -97,7 +98,7 @@ func useGocql(t *testing.T, s *gocql.Session) {
 	if err := s.Query("SELECT k, v FROM app.kv WHERE k = ?", key(3)).Scan(new(string), &v); err != nil || string(v) != big {
 		t.Fatalf("read %d bytes, %v; want %d", len(v), err, len(big))
 	}
-	if err := s.Query("SELECT k, v FROM app.kv WHERE k = ?", "absent").Scan(new(string), &v); err != gocql.ErrNotFound {
+	if err := s.Query("SELECT k, v FROM app.kv WHERE k = ?", "absent").Scan(new(string), &v); !errors.Is(err, gocql.ErrNotFound) {
 		t.Fatalf("missing row: %v", err)
 	}
 	pages := 0
@@ -140,10 +141,7 @@ func useGocql(t *testing.T, s *gocql.Session) {
 	}
 	err = s.Query("SELEKT").Exec()
 	var re gocql.RequestError
-	if e, ok := err.(gocql.RequestError); ok {
-		re = e
-	}
-	if re == nil || re.Code() != gocql.ErrCodeSyntax || !strings.Contains(re.Message(), "no viable alternative") {
+	if !errors.As(err, &re) || re.Code() != gocql.ErrCodeSyntax || !strings.Contains(re.Message(), "no viable alternative") {
 		t.Fatalf("bad statement: %v", err)
 	}
 }

@@ -83,7 +83,7 @@ func (f *fakeEngine) Execute(ctx context.Context, p *server.Prepared, params *se
 	return f.run(ctx, p.Plan.(string), params)
 }
 
-func (f *fakeEngine) Query(ctx context.Context, keyspace, stmt string, params *server.Params) (*server.Result, error) {
+func (f *fakeEngine) Query(ctx context.Context, _, stmt string, params *server.Params) (*server.Result, error) {
 	f.queries.Add(1)
 	return f.run(ctx, stmt, params)
 }
@@ -270,8 +270,8 @@ func start(t testing.TB, opts server.Options) *node {
 	}
 	n.pipe = pipe.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9042})
 	var serving sync.WaitGroup
-	serving.Go(func() { n.Serve(n.tcp, nil) })         //nolint:errcheck // it ends with Close
-	serving.Go(func() { n.Serve(n.pipe, n.counters) }) //nolint:errcheck // it ends with Close
+	serving.Go(func() { n.Serve(n.tcp, nil) })
+	serving.Go(func() { n.Serve(n.pipe, n.counters) })
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

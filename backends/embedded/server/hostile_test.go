@@ -54,7 +54,7 @@ func TestAClientThatDoesNotReadIsNotReadFromAndBlocksNobody(t *testing.T) {
 	lazy := dial(t, n).startup("")
 	request := encodedQuery(t, 1, "big")
 	asked := make(chan int, 1)
-	lazy.conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond)) //nolint:errcheck // ends the loop below
+	lazy.conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 	go func() {
 		i := 0
 		for {
@@ -81,7 +81,7 @@ func TestAClientThatDoesNotReadIsNotReadFromAndBlocksNobody(t *testing.T) {
 		t.Fatal("the client was served after all: this tests nothing")
 	}
 	// Once it reads, it gets everything, and goes on.
-	lazy.conn.SetDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck // a test that hangs is worse
+	lazy.conn.SetDeadline(time.Now().Add(20 * time.Second))
 	for range 10 {
 		if rows, ok := lazy.read().Body.Message.(*message.RowsResult); !ok || len(rows.Data[0][0]) != answer {
 			t.Fatal("an answer is missing")
@@ -134,7 +134,7 @@ func TestAFrameThatIsNotCompletedInTimeEndsItsConnection(t *testing.T) {
 	idle := dial(t, n).startup("") // between frames there is no limit
 	for range 3 {
 		c := dial(t, n).startup("")
-		c.conn.Write(encodedQuery(t, 1, "half of this")[:15]) //nolint:errcheck // closed shows it
+		c.conn.Write(encodedQuery(t, 1, "half of this")[:15])
 		c.closed()
 	}
 	idle.ask(query(scan))
@@ -215,8 +215,8 @@ func TestGarbage(t *testing.T) {
 			}
 			junk = append(junk, f[:len(f)-r.IntN(2)*r.IntN(len(f))]...)
 		}
-		c.SetWriteDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // always nil
-		c.Write(junk)                                       //nolint:errcheck // the server may have closed
+		c.SetWriteDeadline(time.Now().Add(5 * time.Second))
+		c.Write(junk)
 		c.Close()
 		if r.IntN(50) == 0 {
 			if _, ok := good.ask(query(scan)).(*message.RowsResult); !ok {
@@ -245,9 +245,9 @@ func FuzzConnection(f *testing.F) {
 			t.Fatal(err)
 		}
 		newRawQuiet(t, c).startup("")
-		c.Write(in) //nolint:errcheck // the server may have closed
+		c.Write(in)
 		c.(interface{ CloseWrite() error }).CloseWrite()
-		c.SetReadDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // always nil
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
 		buf := make([]byte, 64<<10)
 		for {
 			if _, err := c.Read(buf); err != nil {
@@ -294,7 +294,7 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go n.Serve(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{cert}}), nil) //nolint:errcheck // ends with Close
+	go n.Serve(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{cert}}), nil)
 
 	conn, err := tls.Dial("tcp", plain.Addr().String(), &tls.Config{RootCAs: pool})
 	if err != nil {
@@ -309,7 +309,7 @@ func TestTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw.Write(say) //nolint:errcheck // closed shows it
+		raw.Write(say)
 		t.Log(name)
 		newRaw(t, raw).closed()
 	}

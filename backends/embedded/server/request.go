@@ -147,6 +147,8 @@ func (c *conn) handle(r *request) {
 	case wire.OpBatch:
 		c.counters.addRequest()
 		err = r.runBatch()
+	default:
+		err = fmt.Errorf("a %s is not a statement", r.h.Op) // read sends only those above
 	}
 	switch {
 	case err == nil, errors.Is(err, ErrNoAnswer):

@@ -65,7 +65,7 @@ func New(engine Engine, opts Options) (*Server, error) {
 // it; otherwise only [Server.Stats] has it. Several listeners of one server may
 // share counters, servers may not.
 func (s *Server) Serve(l net.Listener, counters *Counters) error {
-	defer l.Close() //nolint:errcheck // closing twice is harmless
+	defer l.Close()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -127,7 +127,7 @@ func (s *Server) start(nc net.Conn, group *Counters) {
 			s.stats.refused.Add(1)
 			s.opts.Logger.Warn("connection refused: too many are open", "limit", s.opts.MaxConnections, "remote", nc.RemoteAddr())
 		}
-		nc.Close() //nolint:errcheck // nothing was written
+		nc.Close()
 		return
 	}
 	s.nextID++
@@ -156,7 +156,7 @@ func (s *Server) Close(ctx context.Context) error {
 		close(s.closing)
 	}
 	for l := range s.listeners {
-		l.Close() //nolint:errcheck // Serve reports what matters
+		l.Close()
 	}
 	for c := range s.conns {
 		c.drain()

@@ -30,7 +30,7 @@ func TestAVersionThatIsNotSpokenIsRefusedSoThatDriversStepDown(t *testing.T) {
 	for _, v := range []byte{1, 2, 5, 6, 0x42} {
 		n := start(t, server.Options{})
 		c := dial(t, n)
-		c.conn.Write([]byte{v, 0, 0, 7, byte(wire.OpOptions), 0, 0, 0, 0}) //nolint:errcheck // the read below shows it
+		c.conn.Write([]byte{v, 0, 0, 7, byte(wire.OpOptions), 0, 0, 0, 0})
 		f := c.read()
 		e, ok := f.Body.Message.(*message.ProtocolError)
 		if !ok || f.Header.Version != primitive.ProtocolVersion4 || f.Header.StreamId != 7 {
@@ -92,7 +92,7 @@ func TestTheHandshake(t *testing.T) {
 	})
 	t.Run("an unknown event", func(t *testing.T) {
 		c := dial(t, n).startup("")
-		c.conn.Write(append([]byte{4, 0, 0, 7, byte(wire.OpRegister), 0, 0, 0, 5, 0, 1, 0, 1}, 'X')) //nolint:errcheck // the read below shows it
+		c.conn.Write(append([]byte{4, 0, 0, 7, byte(wire.OpRegister), 0, 0, 0, 5, 0, 1, 0, 1}, 'X'))
 		if _, ok := c.read().Body.Message.(*message.ProtocolError); !ok {
 			t.Fatal("was not refused")
 		}
@@ -115,7 +115,7 @@ func TestCompressedConversations(t *testing.T) {
 	}
 	t.Run("compressed though nothing was agreed on", func(t *testing.T) {
 		c := dial(t, start(t, server.Options{})).startup("")
-		c.conn.Write([]byte{4, wire.FlagCompressed, 0, 7, byte(wire.OpQuery), 0, 0, 0, 1, 0}) //nolint:errcheck // the read below shows it
+		c.conn.Write([]byte{4, wire.FlagCompressed, 0, 7, byte(wire.OpQuery), 0, 0, 0, 1, 0})
 		if _, ok := c.read().Body.Message.(*message.ProtocolError); !ok {
 			t.Fatal("was not refused")
 		}
@@ -283,7 +283,9 @@ func TestNoMoreRequestsOfAConnectionRunThanAllowed(t *testing.T) {
 	var running, most atomic.Int64
 	n.engine.hook = func(context.Context, string, *server.Params) (*server.Result, error) {
 		now := running.Add(1)
-		for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+		m := most.Load()
+		for now > m && !most.CompareAndSwap(m, now) {
+			m = most.Load()
 		}
 		<-release
 		running.Add(-1)
@@ -314,7 +316,7 @@ func TestWarningsAndTracing(t *testing.T) {
 		t.Fatalf("warnings %v", got)
 	}
 	body := []byte{0, 0, 0, 1, 'x', 0, 1, 0}
-	c.conn.Write(append([]byte{4, wire.FlagTracing, 0, 1, byte(wire.OpQuery), 0, 0, 0, byte(len(body))}, body...)) //nolint:errcheck // the read below shows it
+	c.conn.Write(append([]byte{4, wire.FlagTracing, 0, 1, byte(wire.OpQuery), 0, 0, 0, byte(len(body))}, body...))
 	if got := c.read().Body.Warnings; len(got) != 2 || !strings.Contains(got[1], "not supported by the embedded engine") {
 		t.Fatalf("warnings of a traced query %v", got)
 	}
@@ -513,7 +515,7 @@ func TestCloseLetsRequestsFinish(t *testing.T) {
 	opts := server.Options{Personality: server.Cassandra}
 	engine := newFake(server.Cassandra)
 	release, running := make(chan struct{}), make(chan struct{})
-	engine.hook = func(ctx context.Context, text string, _ *server.Params) (*server.Result, error) {
+	engine.hook = func(ctx context.Context, _ string, _ *server.Params) (*server.Result, error) {
 		close(running)
 		<-release
 		return &server.Result{}, ctx.Err()
@@ -574,7 +576,7 @@ func TestCloseCutsOffWhatDoesNotEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.Serve(l, nil) //nolint:errcheck // ends with Close
+	go s.Serve(l, nil)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -166,8 +166,9 @@ func (e *Engine) answer(k Kind, r *shape) error {
 			return wire.Errorf(wire.CodeOverloaded, "Server is in overloaded state. Cannot accept more requests at this point")
 		}
 		return wire.Errorf(wire.CodeOverloaded, "Unable to allocate CQL processor, already allocated 1000 of 1000")
+	default:
+		return wire.Errorf(wire.CodeServerError, "fault %s has no answer", k)
 	}
-	return wire.Errorf(wire.CodeServerError, "fault %s has no answer", k)
 }
 
 // execution is YCQL's execution error without location: ql error -300, sent as

@@ -68,7 +68,8 @@ func New(inner server.Engine, d parse.Dialect, opts Options) (*Engine, error) {
 	}
 	e := &Engine{
 		inner: inner, dialect: d, opts: opts,
-		rand: rand.New(rand.NewPCG(opts.Seed, 0)), waiting: map[*lateWrite]struct{}{},
+		rand:    rand.New(rand.NewPCG(opts.Seed, 0)), //nolint:gosec // a simulation is drawn again from its seed
+		waiting: map[*lateWrite]struct{}{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.SetFaults(opts.Faults...); err != nil {
@@ -215,6 +216,7 @@ func (e *Engine) single(ctx context.Context, c class, params *server.Params, run
 	case Late:
 		kept := cloneParams(params)
 		return nil, e.later(func(ctx context.Context) { run(ctx, kept) }) //nolint:errcheck // nobody is there to be told
+	default: // met below
 	}
 	return e.meet(ctx, k, s, func(ctx context.Context) (*server.Result, error) { return run(ctx, params) })
 }
@@ -251,6 +253,7 @@ func (e *Engine) Batch(ctx context.Context, b *server.Batch) (*server.Result, er
 	case Late:
 		kept := cloneBatch(&inner)
 		return nil, e.later(func(ctx context.Context) { e.inner.Batch(ctx, kept) }) //nolint:errcheck // nobody is there to be told
+	default: // met below
 	}
 	return e.meet(ctx, k, s, func(ctx context.Context) (*server.Result, error) { return e.inner.Batch(ctx, &inner) })
 }
@@ -284,6 +287,7 @@ func (e *Engine) meet(ctx context.Context, k Kind, s *shape, run func(ctx contex
 		return nil, e.answer(k, s)
 	case CutBefore:
 		return nil, server.ErrCut
+	default: // met after the request ran
 	}
 	res, err := run(ctx)
 	e.delay(ctx, res)

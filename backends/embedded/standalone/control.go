@@ -2,6 +2,7 @@ package standalone
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func newControl(dir string, n *Node, log *slog.Logger) (*control, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove an old control socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", path)
 	if err != nil {
 		// A path that is too long, or a file system without sockets: backups of the
 		// running process are not possible then, all else is.
@@ -64,7 +65,7 @@ func newControl(dir string, n *Node, log *slog.Logger) (*control, error) {
 
 func (c *control) close() {
 	if c.l != nil {
-		c.l.Close() //nolint:errcheck // removes the socket, too
+		c.l.Close()
 		c.wg.Wait()
 	}
 }
@@ -80,7 +81,7 @@ func (c *control) serve() {
 }
 
 func (c *control) answer(conn net.Conn) {
-	defer conn.Close()                                   //nolint:errcheck // nothing is left to do
+	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(controlTimeout)) //nolint:errcheck // the read fails then
 	line, err := bufio.NewReaderSize(conn, 8<<10).ReadString('\n')
 	if err != nil {
@@ -123,11 +124,11 @@ var errNotRunning = errors.New("no process serves this data directory")
 // ask sends one command to the process that serves dir.
 func ask(dir, command, arg string) (controlAnswer, error) {
 	var out controlAnswer
-	conn, err := net.Dial("unix", filepath.Join(dir, socketName))
+	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", filepath.Join(dir, socketName))
 	if err != nil {
 		return out, fmt.Errorf("%w: %w", errNotRunning, err)
 	}
-	defer conn.Close() //nolint:errcheck // read only from here
+	defer conn.Close()
 	if _, err := fmt.Fprintf(conn, "%s %s\n", command, strconv.Quote(arg)); err != nil {
 		return out, fmt.Errorf("ask the running process: %w", err)
 	}

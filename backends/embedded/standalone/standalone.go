@@ -93,7 +93,7 @@ func (n *Node) start(o Options) error {
 		}
 		defer func() {
 			if l != nil {
-				l.Close() //nolint:errcheck // the first error counts
+				l.Close()
 			}
 		}()
 		n.tcp = l.Addr()
@@ -159,7 +159,7 @@ func (n *Node) Addr() *net.TCPAddr { return n.addr }
 // TCPAddr is the address of the TCP listener, nil without one.
 func (n *Node) TCPAddr() net.Addr { return n.tcp }
 
-// Engine, Server and Simulation (nil without) give access to the parts.
+// Engine executes the statements.
 func (n *Node) Engine() *engine.Engine { return n.engine }
 
 // Server is the protocol's side.
@@ -195,7 +195,7 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (o Options) listen() (net.Listener, error) {
-	l, err := net.Listen("tcp", o.Listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for clients: %w", err)
 	}

@@ -41,24 +41,24 @@ func (e *entry) expired(now int64) bool { return e.Expiry != 0 && e.Expiry <= no
 
 func (e *entry) live(now int64) bool { return !e.dead && !e.expired(now) }
 
-// wins reports whether n replaces o where both are for the same cell: the rules
+// wins reports whether e replaces o where both are for the same cell: the rules
 // of Cassandra's Cells.reconcile. The later timestamp wins; with equal ones a
 // tombstone beats everything, a cell that will expire beats one that will not,
 // the later expiry beats the earlier, the greater value the lesser.
-func (n *entry) wins(o *entry) bool {
-	if n.Timestamp != o.Timestamp {
-		return n.Timestamp > o.Timestamp
+func (e *entry) wins(o *entry) bool {
+	if e.Timestamp != o.Timestamp {
+		return e.Timestamp > o.Timestamp
 	}
-	if fn, fo := n.Expiry != 0 || n.dead, o.Expiry != 0 || o.dead; fn != fo {
-		return fn
+	if fe, fo := e.Expiry != 0 || e.dead, o.Expiry != 0 || o.dead; fe != fo {
+		return fe
 	}
-	if n.dead != o.dead {
-		return n.dead
+	if e.dead != o.dead {
+		return e.dead
 	}
-	if n.Expiry != o.Expiry {
-		return n.Expiry > o.Expiry
+	if e.Expiry != o.Expiry {
+		return e.Expiry > o.Expiry
 	}
-	return bytes.Compare(n.Value, o.Value) > 0
+	return bytes.Compare(e.Value, o.Value) > 0
 }
 
 // liveness is a row's mark that it was inserted.

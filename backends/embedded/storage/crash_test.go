@@ -35,8 +35,10 @@ func crashTable(t testing.TB) *Table {
 	tab, err := NewTable(Definition{
 		ID: 1, Partition: []*cqltype.Type{integer}, Clustering: []Clustering{{Type: integer}},
 		Columns: []Column{
-			{ID: 1, Type: integer}, {ID: 2, Type: native(cqltype.Blob)},
-			{ID: 3, Type: cqltype.MapOf(integer, integer, false)}, {ID: 4, Type: integer, Static: true},
+			{ID: 1, Type: integer},
+			{ID: 2, Type: native(cqltype.Blob)},
+			{ID: 3, Type: cqltype.MapOf(integer, integer, false)},
+			{ID: 4, Type: integer, Static: true},
 		},
 	})
 	if err != nil {
@@ -53,7 +55,6 @@ type crashRound struct {
 	stop  atomic.Bool
 	acked [crashWriters]atomic.Int64 // newest entry that somebody was told of
 	parts map[int]Partition
-	fails atomic.Int64
 }
 
 func (c *crashRound) partition(p int) Partition { return c.parts[p] }
@@ -72,7 +73,8 @@ func (c *crashRound) entry(r *rand.Rand, w, n int) error {
 		if err := tx.Apply(&Write{
 			Table: c.tab, Partition: p, Clustering: [][]byte{i32(n)}, Insert: true,
 			Ops: []Op{
-				{Column: 0, Value: i32(n)}, {Column: 1, Value: blob},
+				{Column: 0, Value: i32(n)},
+				{Column: 1, Value: blob},
 				{Kind: Replace, Column: 2, Elems: [][]byte{i32(1), i32(n), i32(2), i32(-n)}},
 			},
 		}); err != nil {
@@ -121,7 +123,9 @@ func (c *crashRound) entry(r *rand.Rand, w, n int) error {
 }
 
 func raiseTo(v *atomic.Int64, n int64) {
-	for old := v.Load(); old < n && !v.CompareAndSwap(old, n); old = v.Load() {
+	old := v.Load()
+	for old < n && !v.CompareAndSwap(old, n) {
+		old = v.Load()
 	}
 }
 

@@ -13,8 +13,8 @@ func (tx *Txn) DeleteRow(t *Table, p Partition, clustering [][]byte, timestamp *
 	if err != nil {
 		return err
 	}
-	if len(clustering) != len(t.Definition.Clustering) {
-		return fmt.Errorf("a row of table %d has %d clustering values, not %d", t.ID, len(t.Definition.Clustering), len(clustering))
+	if len(clustering) != len(t.Clustering) {
+		return fmt.Errorf("a row of table %d has %d clustering values, not %d", t.ID, len(t.Clustering), len(clustering))
 	}
 	if tx.opts.Conditional && len(clustering) == 0 {
 		tx.writes--
@@ -129,7 +129,7 @@ func (tx *Txn) deleteKeys(t *Table, p Partition, r rules, lo, hi []byte) error {
 			tx.graves = append(tx.graves, grave{lo: lo, hi: hi, ts: r.ts})
 		}
 	}
-	if !r.keep && len(t.Indexes) == 0 && !(tx.opts.Conditional && tx.writes > 1) {
+	if !r.keep && len(t.Indexes) == 0 && (!tx.opts.Conditional || tx.writes <= 1) {
 		// All that is stored is of this timestamp or older.
 		tx.batch.delRange(lo, hi)
 		return nil

@@ -23,9 +23,9 @@ func (t *Table) partTypes(ix *Index) []*cqltype.Type {
 	for _, p := range ix.Parts {
 		switch p.Source {
 		case FromPartition:
-			types = append(types, t.Definition.Partition[p.Column])
+			types = append(types, t.Partition[p.Column])
 		case FromClustering:
-			types = append(types, t.Definition.Clustering[p.Column].Type)
+			types = append(types, t.Clustering[p.Column].Type)
 		default:
 			typ := t.Columns[p.Column].Type
 			switch ix.Target {
@@ -75,12 +75,12 @@ func (tx *Txn) rowIndexKey(rw *rowWrite, ix *Index, state *packed) (key []byte, 
 			if err != nil {
 				return nil, e, false
 			}
-			typ, value = rw.t.Definition.Partition[part.Column], values[part.Column]
+			typ, value = rw.t.Partition[part.Column], values[part.Column]
 		case FromClustering:
 			if rw.Static {
 				return nil, e, false
 			}
-			typ, value = rw.t.Definition.Clustering[part.Column].Type, rw.Clustering[part.Column]
+			typ, value = rw.t.Clustering[part.Column].Type, rw.Clustering[part.Column]
 		default:
 			c := &rw.t.Columns[part.Column]
 			if c.Static != rw.Static {
@@ -141,6 +141,7 @@ func (tx *Txn) elementIndexKey(rw *rowWrite, ix *Index, c *Column, elem, value [
 	key := indexPrefix(ix.ID)
 	set := c.Type.Kind == cqltype.Set
 	switch ix.Target {
+	case IndexValue: // is of no element
 	case IndexKeys:
 		key = c.Type.Elems[0].AppendKey(key, elem, false)
 	case IndexValues:
@@ -327,7 +328,7 @@ func (s *Store) buildSome(t *Table, after *Place) (*Place, error) {
 	v := s.Snapshot()
 	defer v.Close()
 	it := v.Scan(t, Range{First: minToken, Last: maxToken, After: after}, nil)
-	defer it.Close()
+	defer func() { _ = it.Close() }() // a second time, unless an error ended the walk
 	var last *Place
 	for n := 0; n < buildBatch && it.Next(); n++ {
 		row := it.Row()

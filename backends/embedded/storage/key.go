@@ -41,7 +41,7 @@ func (t *Table) appendRow(dst []byte, p Partition, clustering [][]byte) []byte {
 
 func (t *Table) appendClustering(dst []byte, values [][]byte) []byte {
 	for i, v := range values {
-		dst = t.Definition.Clustering[i].Type.AppendKey(dst, v, t.Definition.Clustering[i].Desc)
+		dst = t.Clustering[i].Type.AppendKey(dst, v, t.Clustering[i].Desc)
 	}
 	return dst
 }
@@ -78,8 +78,8 @@ func decodeElementKey(buf []byte, t *cqltype.Type, enc []byte) (key, rest []byte
 // decodeClustering takes the clustering key off the front of key; values are
 // appended to dst, their bytes to buf.
 func (t *Table) decodeClustering(dst [][]byte, buf, key []byte) (values [][]byte, newBuf, rest []byte, err error) {
-	for i := range t.Definition.Clustering {
-		c := &t.Definition.Clustering[i]
+	for i := range t.Clustering {
+		c := &t.Clustering[i]
 		var v []byte
 		if v, key, err = c.Type.DecodeKey(buf, key, c.Desc); err != nil {
 			return nil, nil, nil, fmt.Errorf("clustering key of table %d: %w", t.ID, err)

@@ -32,15 +32,6 @@ type kvIter interface {
 	Close() error
 }
 
-// kvBatch collects writes; later ones win. Arguments are copied.
-type kvBatch interface {
-	set(key, value []byte)
-	del(key []byte)
-	delRange(lo, hi []byte)
-	empty() bool
-	close()
-}
-
 // pebbleReader adapts a pebble.DB, Snapshot or indexed Batch.
 type pebbleReader struct{ r pebble.Reader }
 
@@ -60,8 +51,9 @@ func (p pebbleReader) iter(lo, hi []byte) (kvIter, error) {
 	return p.r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
 }
 
-// pebbleBatch is a batch that can be read from. Its index is made when it is
-// first read after a write: most statements write once and read before.
+// pebbleBatch collects writes, of which later ones win, and can be read from. It
+// copies its arguments. Its index is made when it is first read after a write:
+// most statements write once and read before.
 type pebbleBatch struct {
 	db      *pebble.DB
 	batch   *pebble.Batch

@@ -64,11 +64,14 @@ func modelTable(t testing.TB, partitioner Partitioner, indexes bool) *Table {
 		ID: 7, Partitioner: partitioner, Partition: []*cqltype.Type{integer},
 		Clustering: []Clustering{{Type: integer}, {Type: text, Desc: true}},
 		Columns: []Column{
-			{ID: 11, Type: integer}, {ID: 3, Type: text},
-			{ID: 5, Type: cqltype.MapOf(integer, text, false)}, {ID: 4, Type: cqltype.SetOf(text, false)},
+			{ID: 11, Type: integer},
+			{ID: 3, Type: text},
+			{ID: 5, Type: cqltype.MapOf(integer, text, false)},
+			{ID: 4, Type: cqltype.SetOf(text, false)},
 			{ID: 9, Type: cqltype.ListOf(integer, false)},
 			{ID: 10, Type: cqltype.UDTOf("k", "u", []string{"f", "g"}, []*cqltype.Type{integer, text}, false)},
-			{ID: 2, Type: integer, Static: true}, {ID: 1, Type: cqltype.MapOf(text, integer, false), Static: true},
+			{ID: 2, Type: integer, Static: true},
+			{ID: 1, Type: cqltype.MapOf(text, integer, false), Static: true},
 		},
 		Grace: 240 * time.Hour,
 	}

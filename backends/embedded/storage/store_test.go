@@ -275,6 +275,7 @@ func fullDisk(inner vfs.FS, full *atomic.Bool) vfs.FS {
 			if full.Load() {
 				return &fs.PathError{Op: "write", Path: op.Path, Err: syscall.ENOSPC}
 			}
+		default: // takes no space
 		}
 		return nil
 	}))
@@ -709,7 +710,8 @@ func TestKeysTooLongAreErrors(t *testing.T) {
 
 func FuzzStoredRow(f *testing.F) {
 	p := packed{live: liveness{Timestamp: 5, TTL: 3, Expiry: 9}, deleted: 4, deletedAt: 8, entries: []entry{
-		{id: 1, Cell: Cell{Value: []byte("x"), Timestamp: 5}}, {id: 70000, dead: true, Cell: Cell{Timestamp: 6, Expiry: 3}},
+		{id: 1, Cell: Cell{Value: []byte("x"), Timestamp: 5}},
+		{id: 70000, dead: true, Cell: Cell{Timestamp: 6, Expiry: 3}},
 		{id: 70001, Cell: Cell{Value: []byte{}, Timestamp: 7, TTL: 1, Expiry: 10}},
 	}}
 	f.Add(p.appendTo(nil))

@@ -169,7 +169,7 @@ func (p Partition) ID() string { return string(p.prefix) }
 // Token returns the token of a partition key.
 func (t *Table) Token(values [][]byte) int64 {
 	if t.Partitioner == YBHash {
-		return cqltype.YBToken(cqltype.YBHash(t.Definition.Partition, values))
+		return cqltype.YBToken(cqltype.YBHash(t.Partition, values))
 	}
 	return cqltype.Murmur3Token(cqltype.PartitionKey(values...))
 }
@@ -184,14 +184,14 @@ var ErrKeyTooLong = errors.New("the partition key is longer than the maximum of 
 // PartitionOf returns the partition with the given key, one value per column.
 // The values are copied.
 func (t *Table) PartitionOf(values [][]byte) (Partition, error) {
-	if len(values) != len(t.Definition.Partition) {
-		return Partition{}, fmt.Errorf("the partition key has %d columns, %d values were given", len(t.Definition.Partition), len(values))
+	if len(values) != len(t.Partition) {
+		return Partition{}, fmt.Errorf("the partition key has %d columns, %d values were given", len(t.Partition), len(values))
 	}
 	if t.Partitioner == YBHash {
 		p := Partition{Token: t.Token(values)}
 		p.prefix = appendToken(append(make([]byte, 0, 64), t.prefix[:]...), p.Token)
 		for i, v := range values {
-			p.prefix = t.Definition.Partition[i].AppendKey(p.prefix, v, false)
+			p.prefix = t.Partition[i].AppendKey(p.prefix, v, false)
 		}
 		return p, nil
 	}
@@ -227,10 +227,10 @@ func (t *Table) splitPartition(key []byte) (values [][]byte, rest []byte, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	values = make([][]byte, len(t.Definition.Partition))
+	values = make([][]byte, len(t.Partition))
 	body := key[len(t.prefix)+8 : len(key)-len(rest)]
 	if t.Partitioner == YBHash {
-		for i, typ := range t.Definition.Partition {
+		for i, typ := range t.Partition {
 			if values[i], body, err = typ.DecodeKey(nil, body, false); err != nil {
 				return nil, nil, err
 			}
@@ -264,7 +264,7 @@ func (t *Table) skipPartition(key []byte) (rest []byte, err error) {
 	}
 	rest = key[len(t.prefix)+8:]
 	if t.Partitioner == YBHash {
-		for _, typ := range t.Definition.Partition {
+		for _, typ := range t.Partition {
 			if rest, err = typ.SkipKey(rest, false); err != nil {
 				return nil, err
 			}

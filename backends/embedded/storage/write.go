@@ -114,8 +114,8 @@ func (tx *Txn) Apply(w *Write) error {
 	if w.Static {
 		tx.keyBuf = appendStatic(tx.keyBuf[:0], w.Partition)
 	} else {
-		if len(w.Clustering) != len(w.Table.Definition.Clustering) {
-			return fmt.Errorf("a write of table %d needs %d clustering values, not %d", w.Table.ID, len(w.Table.Definition.Clustering), len(w.Clustering))
+		if len(w.Clustering) != len(w.Table.Clustering) {
+			return fmt.Errorf("a write of table %d needs %d clustering values, not %d", w.Table.ID, len(w.Table.Clustering), len(w.Clustering))
 		}
 		tx.keyBuf = w.Table.appendRow(tx.keyBuf[:0], w.Partition, w.Clustering)
 	}

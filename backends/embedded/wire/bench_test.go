@@ -87,8 +87,8 @@ func TestCodecAllocations(t *testing.T) {
 		name string
 		run  func()
 	}{
-		{"EXECUTE with 12 values", func() { wire.DecodeExecute(wire.V4, execute, &opts) }}, //nolint:errcheck // decoded above
-		{"BATCH of 8 with 12 values", func() { batch.Decode(wire.V4, batchBody) }},         //nolint:errcheck // decoded above
+		{"EXECUTE with 12 values", func() { wire.DecodeExecute(wire.V4, execute, &opts) }},
+		{"BATCH of 8 with 12 values", func() { batch.Decode(wire.V4, batchBody) }},
 	} {
 		if n := testing.AllocsPerRun(100, tt.run); n > 0 {
 			t.Errorf("decoding %s into used memory takes %v allocations, want 0", tt.name, n)

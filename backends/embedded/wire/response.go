@@ -35,6 +35,7 @@ func AppendError(b []byte, v Version, e *Error) []byte {
 			code = CodeWriteTimeout
 		case CodeFunctionFailure:
 			code = CodeInvalid
+		default: // is as old as version 3
 		}
 	}
 	b = appendInt(b, int32(code))
@@ -65,6 +66,7 @@ func AppendError(b []byte, v Version, e *Error) []byte {
 		b = appendString(b, e.Table)
 	case CodeUnprepared:
 		b = appendShortBytes(b, e.ID)
+	default: // the message is all
 	}
 	return b
 }
