@@ -16,7 +16,7 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/dialect"
 	"github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
-	"github.com/temporal-ycql/temporal-ycql/dialect/dialecttest"
+	"github.com/temporal-ycql/temporal-ycql/dialect/samples"
 )
 
 const target = "docs/dialects.md"
@@ -35,7 +35,7 @@ func dialects() []dialect.Dialect { return []dialect.Dialect{cassandra.New()} }
 
 func run(root string, check bool) error {
 	var text bytes.Buffer
-	if err := dialecttest.Document(&text, dialects()...); err != nil {
+	if err := samples.Document(&text, dialects()...); err != nil {
 		return err
 	}
 	path := filepath.Join(root, target)

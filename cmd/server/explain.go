@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
-	"github.com/temporal-ycql/temporal-ycql/dialect/dialecttest"
+	"github.com/temporal-ycql/temporal-ycql/dialect/samples"
 )
 
 // explainCommand is "schema explain PLAN": it prints the CQL that the stores'
@@ -17,13 +17,13 @@ func explainCommand() *cli.Command {
 		Name: "explain", ArgsUsage: "PLAN",
 		Usage: "print the CQL of a plan: its name (execution-update-current), or part of the store calls that make it (UpdateWorkflowExecution); without a plan: list them",
 		Action: func(c *cli.Context) error {
-			samples := dialecttest.Samples()
+			all := samples.Samples()
 			wanted := c.Args().First()
 			if c.Args().Len() > 1 {
 				return cli.Exit("explain takes one plan", 1)
 			}
 			if wanted == "" {
-				for _, s := range samples {
+				for _, s := range all {
 					printf(c.App.Writer, "%-34s %s\n", s.Name, s.Calls)
 				}
 				return nil
@@ -34,13 +34,13 @@ func explainCommand() *cli.Command {
 			}
 			d := opener.Dialect()
 			shown := 0
-			names := make([]string, 0, len(samples))
-			for _, s := range samples {
+			names := make([]string, 0, len(all))
+			for _, s := range all {
 				names = append(names, s.Name)
 				if s.Name != wanted && !strings.Contains(strings.ToLower(s.Calls), strings.ToLower(wanted)) {
 					continue
 				}
-				text, err := dialecttest.CQL(d, s)
+				text, err := samples.CQL(d, s)
 				if err != nil {
 					return cli.Exit(fmt.Errorf("plan %s: %w", s.Name, err), 1)
 				}

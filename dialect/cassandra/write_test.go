@@ -12,18 +12,18 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/dialect"
 	"github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
-	"github.com/temporal-ycql/temporal-ycql/dialect/dialecttest"
+	"github.com/temporal-ycql/temporal-ycql/dialect/samples"
 )
 
-func sample(t *testing.T, name string) dialecttest.Sample {
+func sample(t *testing.T, name string) samples.Sample {
 	t.Helper()
-	for _, s := range dialecttest.Samples() {
+	for _, s := range samples.Samples() {
 		if s.Name == name {
 			return s
 		}
 	}
 	t.Fatalf("no sample %s", name)
-	return dialecttest.Sample{}
+	return samples.Sample{}
 }
 
 // rare are the calls that a cluster without replication to others does not make
@@ -38,13 +38,13 @@ var rare = []string{
 // Each text is one PREPARE on every server.
 func TestFewTexts(t *testing.T) {
 	everyday, all := cassandra.New(), cassandra.New()
-	for _, s := range dialecttest.Samples() {
+	for _, s := range samples.Samples() {
 		dialects := []dialect.Dialect{all}
 		if !slices.ContainsFunc(rare, func(prefix string) bool { return strings.HasPrefix(s.Name, prefix) }) {
 			dialects = append(dialects, everyday)
 		}
 		for _, d := range dialects {
-			if _, err := dialecttest.CQL(d, s); err != nil {
+			if _, err := samples.CQL(d, s); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -61,14 +61,14 @@ func TestFewTexts(t *testing.T) {
 // events by itself and then one conditional batch: history ahead and one more.
 func TestRounds(t *testing.T) {
 	d := cassandra.New()
-	for _, s := range dialecttest.Samples() {
+	for _, s := range samples.Samples() {
 		want := 1
 		if s.Write != nil && slices.ContainsFunc(s.Write.Mutations, func(m plan.Mutation) bool {
 			return m.Ahead && (m.Table == plan.HistoryTree || m.Table == plan.HistoryNodes)
 		}) {
 			want = 2
 		}
-		if rounds, _, err := dialecttest.Cost(d, s); err != nil || rounds != want {
+		if rounds, _, err := samples.Cost(d, s); err != nil || rounds != want {
 			t.Errorf("%s takes %d rounds, %v, want %d", s.Name, rounds, err, want)
 		}
 	}

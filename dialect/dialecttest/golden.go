@@ -1,3 +1,4 @@
+// Package dialecttest holds dialects to goldens of the samples.
 package dialecttest
 
 import (
@@ -7,20 +8,21 @@ import (
 	"testing"
 
 	"github.com/temporal-ycql/temporal-ycql/dialect"
+	"github.com/temporal-ycql/temporal-ycql/dialect/samples"
 )
 
 // Golden holds the CQL of every sample to testdata/<sample>.cql, or rewrites the
 // files. A golden without a sample is an error.
 func Golden(t *testing.T, d dialect.Dialect, update bool) {
 	known := map[string]bool{}
-	for _, s := range Samples() {
+	for _, s := range samples.Samples() {
 		file := s.Name + ".cql"
 		if known[file] {
 			t.Fatalf("two samples are named %s", s.Name)
 		}
 		known[file] = true
 		t.Run(s.Name, func(t *testing.T) {
-			text, err := CQL(d, s)
+			text, err := samples.CQL(d, s)
 			if err != nil {
 				t.Fatal(err)
 			}

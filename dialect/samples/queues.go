@@ -1,4 +1,4 @@
-package dialecttest
+package samples
 
 import "github.com/temporal-ycql/temporal-ycql/core/plan"
 

@@ -1,7 +1,7 @@
-// Package dialecttest holds sample plans, one or more for every call of
+// Package samples holds sample plans, one or more for every call of
 // Temporal's stores, in the shapes in which package store makes them. Dialects
 // keep goldens of them, and docs/dialects.md shows them side by side.
-package dialecttest
+package samples
 
 import (
 	"slices"
