@@ -225,8 +225,8 @@ func TestALateWriteIsAppliedWhenItsTimeHasCome(t *testing.T) {
 			t.Fatalf("err = %v, want ErrNoAnswer", err)
 		}
 		// The request's memory is used for something else meanwhile.
-		copy(p.Values[1].Data, "XXXX")
-		copy(b.Members[0].Values[1].Data, "XXXX")
+		copy(p.Values[1].Data, "over")
+		copy(b.Members[0].Values[1].Data, "over")
 		if err := e.SetFaults(); err != nil {
 			t.Fatal(err)
 		}
