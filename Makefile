@@ -25,16 +25,20 @@ RACE  := /core/(plan|cql|errs|exec|backend)|/dialect|/backends/|/internal/(child
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/temporal-server
 	$(GO) build -tags $(TAGS) -o $(BIN)/temporal-server ./cmd/server
 
 .PHONY: start
-start: build ## a whole server on a Cassandra of its own; data in .cache/start
-	@mkdir -p .cache/start
-	env -u CQL_TEST_CASSANDRA $(CASSANDRA) -port 9042 -data .cache/start/cassandra -- tools/start.sh
+start: build ## a whole server with its database inside; data in .cache/start
+	tools/start.sh
+
+.PHONY: start-cassandra
+start-cassandra: build ## the same on a Cassandra of its own; data in .cache/start-cassandra
+	@mkdir -p .cache/start-cassandra
+	env -u CQL_TEST_CASSANDRA $(CASSANDRA) -port 9042 -data .cache/start-cassandra/cassandra -- tools/start-cassandra.sh
 
 .PHONY: test
 test: build ## all tests; 20 minutes on 2 cores, most of it once

@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# Runs a whole local server on the Cassandra at 127.0.0.1:9042, which "make start"
-# has started; makes its keyspace the first time.
+# Runs a whole local server with its database inside.
 set -euo pipefail
 # Everything that it keeps is below .cache/start.
-server=(bin/temporal-server --config-file config/cassandra.yaml
-	--set persistence.datastores.visibility.sql.databaseName=.cache/start/visibility.db)
-"${server[@]}" schema create
-"${server[@]}" schema update
-exec "${server[@]}" start
+exec bin/temporal-server --config-file config/embedded.yaml \
+	--set backends.embedded.dataDir=.cache/start/engine \
+	--set persistence.datastores.visibility.sql.databaseName=.cache/start/visibility.db \
+	start

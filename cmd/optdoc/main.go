@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 )
 
@@ -60,7 +61,7 @@ func run(check bool) error {
 
 // backends lists those whose options are described, in the document's order.
 func backends() []backend.Backend {
-	return []backend.Backend{cassandra.New()}
+	return []backend.Backend{cassandra.New(), embedded.New()}
 }
 
 // findRoot walks up to the directory of go.mod.

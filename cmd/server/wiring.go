@@ -6,6 +6,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 )
@@ -14,6 +15,7 @@ import (
 var backends = fx.Options(
 	backend.Module,
 	cassandra.Module,
+	embedded.Module,
 )
 
 // configuration is what every command starts from.

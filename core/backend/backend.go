@@ -70,6 +70,20 @@ type Opener interface {
 	OpenAdmin(ctx context.Context, env Env) (cql.Admin, error)
 }
 
+// InProcess is an [Opener] whose database is part of the process that opens it.
+// Nobody can reach it before a server runs, and nobody else while one does: so
+// the server makes and updates its keyspace by itself.
+type InProcess interface {
+	Opener
+
+	// Hold opens the database and keeps it open until release is called, which
+	// may be called again and waits for nothing that is still open. A server
+	// holds it from before its first connection until after its last one: it
+	// closes all of them several times while it starts, and data in memory lives
+	// no longer than its database is open. Errors are as those of Open.
+	Hold(env Env) (release func() error, err error)
+}
+
 // Env is what the process gives to a session.
 type Env struct {
 	// Logger must not be nil.

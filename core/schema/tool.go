@@ -27,6 +27,9 @@ type Tool struct {
 	Out io.Writer
 	// DryRun prints statements to Out and changes nothing.
 	DryRun bool
+	// Alone says that nobody else can be at work on the keyspace: Update takes no
+	// lock, and heeds none that an update left which was killed.
+	Alone bool
 }
 
 // Replication says how a new keyspace's rows are copied.
@@ -132,7 +135,7 @@ func (t *Tool) Update(ctx context.Context) error {
 		t.printf("-- keyspace %s is at version %s, this binary needs %s: nothing to do", t.Keyspace, v.Current, t.Set.Version)
 		return nil
 	}
-	if !t.DryRun {
+	if !t.DryRun && !t.Alone {
 		l, held, err := acquire(ctx, t.Admin, t.Keyspace, func(owner string) {
 			t.printf("-- another update is at work (%s), waiting", owner)
 		})

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/server/common/dynamicconfig"
@@ -33,10 +35,68 @@ func checkDatabase(ctx context.Context, p Params, logger log.Logger) error {
 		return nil
 	}
 	warnShardConcurrency(p, logger)
+	if o, ok := p.Loaded.Chosen.Opener.(backend.InProcess); ok {
+		if err := makeSchema(ctx, o, logger); err != nil {
+			return err
+		}
+	}
 	if err := checkSchema(ctx, p.Loaded.Chosen.Opener, logger); err != nil {
 		return err
 	}
 	return checkShards(ctx, p, logger)
+}
+
+// holdDatabase keeps a database that is part of this process open until release
+// is called. Others need no holding.
+func holdDatabase(p Params, logger log.Logger) (release func() error, err error) {
+	if p.Loaded.Chosen != nil {
+		if o, ok := p.Loaded.Chosen.Opener.(backend.InProcess); ok {
+			return o.Hold(backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server"})
+		}
+	}
+	return func() error { return nil }, nil
+}
+
+// schemaTimeout bounds the making of a schema on this machine's disk.
+const schemaTimeout = 2 * time.Minute
+
+// makeSchema makes or updates the keyspace of a database that nobody but this
+// process can reach.
+func makeSchema(ctx context.Context, opener backend.InProcess, logger log.Logger) error {
+	set, err := schema.For(opener.Dialect().Name())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
+	defer cancel()
+	admin, err := opener.OpenAdmin(ctx, backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = admin.Close() }() // every statement has been answered
+	before, err := schema.ReadVersion(ctx, admin, opener.Keyspace())
+	missing := errors.Is(err, schema.ErrNoKeyspace) || errors.Is(err, schema.ErrNoSchema)
+	if err != nil && !missing {
+		return err
+	}
+	tool := &schema.Tool{Admin: admin, Set: set, Keyspace: opener.Keyspace(), Out: io.Discard, Alone: true}
+	if missing {
+		if err := tool.Create(ctx, schema.Replication{}); err != nil {
+			return err
+		}
+	}
+	if err := tool.Update(ctx); err != nil {
+		return err
+	}
+	after, err := schema.ReadVersion(ctx, admin, opener.Keyspace())
+	if err != nil {
+		return err
+	}
+	if after != before {
+		logger.Info("The schema of the database was made or updated.",
+			tag.String("keyspace", opener.Keyspace()), tag.String("from", before.Current), tag.String("to", after.Current))
+	}
+	return nil
 }
 
 func checkSchema(ctx context.Context, opener backend.Opener, logger log.Logger) error {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -55,10 +56,10 @@ func Module(p Params) fx.Option {
 }
 
 // startTimeout leaves room for what Temporal may take: 30 s for the system
-// namespace, twice the time to join the ring for the roles, and two connections
-// to the data store.
+// namespace, twice the time to join the ring for the roles, two connections
+// to the data store, and a schema.
 func startTimeout(cfg *tconfig.Config) time.Duration {
-	return 2*max(cfg.Global.Membership.MaxJoinDuration, 15*time.Second) + 30*time.Second + 4*openTimeout
+	return 2*max(cfg.Global.Membership.MaxJoinDuration, 15*time.Second) + 30*time.Second + 4*openTimeout + schemaTimeout
 }
 
 func newLogger(p Params) log.Logger {
@@ -115,8 +116,17 @@ func newAuthorization(p Params, logger log.Logger) (authorizationParts, error) {
 // as upstream's do.
 func register(lc fx.Lifecycle, p Params, logger log.Logger, auth authorizationParts) {
 	var server temporal.Server
+	var release func() error
 	lc.Append(fx.Hook{
-		OnStart: func(ctx context.Context) error {
+		OnStart: func(ctx context.Context) (err error) {
+			if release, err = holdDatabase(p, logger); err != nil {
+				return fmt.Errorf("Unable to create server. Error: %w.", err) //nolint:staticcheck // upstream's text
+			}
+			defer func() {
+				if err != nil {
+					_ = release() // why the start ended says more
+				}
+			}()
 			if err := checkDatabase(ctx, p, logger); err != nil {
 				return fmt.Errorf("Unable to create server. Error: %w.", err) //nolint:staticcheck // upstream's text
 			}
@@ -130,7 +140,7 @@ func register(lc fx.Lifecycle, p Params, logger log.Logger, auth authorizationPa
 			}
 			return nil
 		},
-		OnStop: func(context.Context) error { return server.Stop() },
+		OnStop: func(context.Context) error { return errors.Join(server.Stop(), release()) },
 	})
 }
 

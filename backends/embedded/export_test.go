@@ -1,0 +1,6 @@
+package embedded
+
+import "github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
+
+// NodeOptions are what o starts an engine with.
+func NodeOptions(o Options) standalone.Options { return nodeOptions("dir", o, nil) }
