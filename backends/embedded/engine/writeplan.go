@@ -184,14 +184,7 @@ func (b *binder) planUpdate(st *parse.Update) (*writePlan, error) {
 			return nil, err
 		}
 	}
-	if b.ycql && len(st.Where) == 0 {
-		return nil, b.src.QL(cqlerr.InvalidCQL, st.Word, "Missing partition key")
-	}
-	var err error
-	if p.where, err = b.where(st.Where, true); err != nil {
-		return nil, err
-	}
-	if err := b.writeKey(p, "UPDATE", st.Word); err != nil {
+	if err := b.writeRows(p, "UPDATE", st.Where); err != nil {
 		return nil, err
 	}
 	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
@@ -210,20 +203,25 @@ func (b *binder) planDelete(st *parse.Delete) (*writePlan, error) {
 			return nil, err
 		}
 	}
-	if b.ycql && len(st.Where) == 0 {
-		return nil, b.src.QL(cqlerr.InvalidCQL, st.Word, "Missing partition key")
-	}
-	var err error
-	if p.where, err = b.where(st.Where, true); err != nil {
-		return nil, err
-	}
-	if err := b.writeKey(p, "DELETE", st.Word); err != nil {
+	if err := b.writeRows(p, "DELETE", st.Where); err != nil {
 		return nil, err
 	}
 	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// writeRows plans which rows an UPDATE or DELETE is about.
+func (b *binder) writeRows(p *writePlan, what string, rels []*parse.Expr) error {
+	if b.ycql && len(rels) == 0 {
+		return b.src.QL(cqlerr.InvalidCQL, p.at, "Missing partition key")
+	}
+	var err error
+	if p.where, err = b.where(rels, true); err != nil {
+		return err
+	}
+	return b.writeKey(p, what, p.at)
 }
 
 // writeKey checks the WHERE of an UPDATE or DELETE.

@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
+	"github.com/temporal-ycql/temporal-ycql/test/bench/result"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
@@ -54,7 +54,7 @@ func main() {
 	defer stop()
 	r, err := soak(ctx, o)
 	if err == nil {
-		err = write(o.out, r)
+		err = result.Write(o.out, r)
 	}
 	if err == nil && len(r.Wrong) > 0 {
 		err = fmt.Errorf("%d workflows were lost or ended badly", len(r.Wrong))
@@ -142,21 +142,4 @@ func cassandra(ctx context.Context) (*cassandratest.Node, func() error, error) {
 		return nil, nil, err
 	}
 	return node, node.Stop, nil
-}
-
-func write(path string, r report) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the result: %w", err)
-	}
-	text = append(text, '\n')
-	if path == "" {
-		_, err = os.Stdout.Write(text)
-	} else {
-		err = os.WriteFile(path, text, 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
 }

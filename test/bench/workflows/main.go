@@ -14,7 +14,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,6 +26,7 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
+	"github.com/temporal-ycql/temporal-ycql/test/bench/result"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
@@ -141,7 +141,7 @@ func compare(ctx context.Context, o options) (err error) {
 		}
 		r.Ratios = append(r.Ratios, ratioOf(r.Blocks, a.Name, b.Name, n))
 	}
-	return write(o.out, r)
+	return result.Write(o.out, r)
 }
 
 // launcher understands the name of a server.
@@ -170,21 +170,4 @@ func cassandra(ctx context.Context) (*cassandratest.Node, string, func() error, 
 		return nil, "", nil, err
 	}
 	return node, cassandratest.Version + ", commitlog_sync batch", node.Stop, nil
-}
-
-func write(path string, r report) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the result: %w", err)
-	}
-	text = append(text, '\n')
-	if path == "" {
-		_, err = os.Stdout.Write(text)
-	} else {
-		err = os.WriteFile(path, text, 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
 }
