@@ -116,7 +116,7 @@ func freePorts(t *testing.T, n int) []int {
 }
 
 // load makes a configuration: all roles on free ports, SQLite in memory.
-func load(t *testing.T, d *database, set ...string) (server.Params, int) {
+func load(t *testing.T, d backend.Backend, set ...string) (server.Params, int) {
 	t.Helper()
 	ports := freePorts(t, 8)
 	content := fmt.Sprintf(`

@@ -1,0 +1,131 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/schema"
+	"github.com/temporal-ycql/temporal-ycql/core/server"
+)
+
+// TestAServerMakesTheKeyspaceOfItsOwnDatabase runs whole servers on a database
+// inside of their process. Nothing was made before; Temporal opens and closes
+// the stores several times at boot, in memory too.
+func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	tests := []struct {
+		name string
+		set  string
+	}{
+		{"in memory", "backends.embedded.ephemeral=true"},
+		{"on disk", "backends.embedded.dataDir=" + dir},
+		{"on disk again", "backends.embedded.dataDir=" + dir},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, port := load(t, embedded.New(), "backend=embedded", tt.set)
+			signals, ended := make(chan os.Signal, 2), make(chan error, 1)
+			go func() { ended <- server.Run(p, signals, mustNotAbort) }()
+			conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", port), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			asked := make(chan error, 1)
+			go func() {
+				_, err := workflowservice.NewWorkflowServiceClient(conn).GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{}, grpc.WaitForReady(true))
+				asked <- err
+			}()
+			select {
+			case err := <-ended:
+				t.Fatalf("Run() ended by itself: %v", err)
+			case err := <-asked:
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			signals <- syscall.SIGTERM
+			if err := <-ended; err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if !strings.Contains(tt.set, "dataDir") {
+				return
+			}
+			// Everything was closed: another process can have the directory.
+			other, err := embedded.New().ParseOptions(map[string]any{"dataDir": dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := other.OpenAdmin(ctx, backend.Env{Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = a.Close() }()
+			tool := &schema.Tool{Admin: a, Set: schema.Cassandra(), Keyspace: "temporal"}
+			if differences, err := tool.Verify(ctx); err != nil || len(differences) > 0 {
+				t.Fatalf("Verify() = %v, %v", differences, err)
+			}
+		})
+	}
+}
+
+// held counts how often a made-up database inside of the process is held.
+type held struct {
+	*database
+	hold     error
+	released int
+}
+
+func (h *held) ParseOptions(raw map[string]any) (backend.Opener, error) {
+	o, err := h.database.ParseOptions(raw)
+	return &heldOpener{o, h}, err
+}
+
+type heldOpener struct {
+	backend.Opener
+	h *held
+}
+
+func (o *heldOpener) Hold(backend.Env) (func() error, error) {
+	return func() error { o.h.released++; return nil }, o.h.hold
+}
+
+func TestADatabaseIsReleasedWhenAStartFails(t *testing.T) {
+	tests := []struct {
+		name     string
+		give     *held
+		want     string
+		released int
+	}{
+		{"it cannot be opened", &held{database: &database{}, hold: errors.New("in use by process 7")}, "Unable to create server. Error: in use by process 7.", 0},
+		{"its schema cannot be made", &held{database: &database{none: true}}, `Unable to create server. Error: create keyspace "temporal": ` + errWrites.Error(), 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, _ := load(t, tt.give, "backend=cassandra")
+			err := server.Run(p, nil, mustNotAbort)
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("Run() = %v, want %s", err, tt.want)
+			}
+			if tt.give.released != tt.released {
+				t.Fatalf("released %d times, want %d", tt.give.released, tt.released)
+			}
+		})
+	}
+}
