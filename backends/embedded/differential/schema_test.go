@@ -43,7 +43,7 @@ var (
 )
 
 func newSchema(r *rand.Rand) *schema {
-	s := &schema{stamped: r.IntN(6) == 0}
+	s := &schema{stamped: r.IntN(12) == 0}
 	for i := range 1 + r.IntN(2)*r.IntN(2) {
 		s.partition = append(s.partition, s.column(r, fmt.Sprintf("p%d", i), partitionTypes, 3))
 	}

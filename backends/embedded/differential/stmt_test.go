@@ -110,11 +110,24 @@ func (r *raw) String() string {
 type side struct {
 	name string
 	*gocql.Session
+	// fault is the bug it was given, nil for none.
+	fault *fault
 }
 
 // run sends one statement and returns the answer. The error is for what is no
 // answer: a lost connection, a timeout.
 func (s *side) run(table string, st stmt) (outcome, error) {
+	if f := s.fault; f != nil && f.run != nil {
+		return f.run(s, table, st)
+	}
+	return s.sound(table, st)
+}
+
+// sound is run without the side's fault, as far as that replaces run.
+func (s *side) sound(table string, st stmt) (outcome, error) {
+	if f := s.fault; f != nil && f.statement != nil {
+		st = f.statement(st)
+	}
 	fill := strings.NewReplacer("%T", table, "%U", table+"_u").Replace
 	if len(st.batch) > 0 {
 		b := s.NewBatch(gocql.LoggedBatch)
@@ -145,13 +158,18 @@ func (s *side) run(table string, st stmt) (outcome, error) {
 			}
 		}
 		n := it.NumRows()
-		for range n {
+		rows := make([]string, n)
+		for i := range rows {
 			row, err := scanRow(it)
 			if err != nil {
 				return outcome{}, err
 			}
-			o.rows = append(o.rows, row)
+			rows[i] = row
 		}
+		if f := s.fault; f != nil && f.page != nil {
+			rows = f.page(o.pages-1, rows)
+		}
+		o.rows = append(o.rows, rows...)
 		state = it.PageState()
 		if err := it.Close(); err != nil {
 			return failed(err)
