@@ -69,6 +69,8 @@ type Engine struct {
 	store   *storage.Store
 	system  *systables.Tables
 	now     func() time.Time
+	// maxResult is the bytes of one answer to a SELECT; tests lower it.
+	maxResult int
 
 	state atomic.Pointer[state]
 	// ddl is held exclusively by schema changes, shared by everything else.
@@ -117,7 +119,7 @@ func Open(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{dialect: o.Dialect, ycql: o.Dialect == parse.YCQL, store: store, now: time.Now}
+	e := &Engine{dialect: o.Dialect, ycql: o.Dialect == parse.YCQL, store: store, now: time.Now, maxResult: maxResult}
 	if so.Now != nil {
 		e.now = so.Now
 	}
@@ -275,22 +277,22 @@ func (e *Engine) Prepare(_ context.Context, keyspace, text string) (*server.Prep
 }
 
 // Execute implements [server.Engine].
-func (e *Engine) Execute(_ context.Context, prepared *server.Prepared, params *server.Params) (*server.Result, error) {
+func (e *Engine) Execute(ctx context.Context, prepared *server.Prepared, params *server.Params) (*server.Result, error) {
 	p, ok := prepared.Plan.(*plan)
 	if !ok {
 		return nil, cqlerr.Unprepared("Unprepared query")
 	}
-	return e.run(p, params, true)
+	return e.run(ctx, p, params, true)
 }
 
 // Query implements [server.Engine].
-func (e *Engine) Query(_ context.Context, keyspace, text string, params *server.Params) (*server.Result, error) {
+func (e *Engine) Query(ctx context.Context, keyspace, text string, params *server.Params) (*server.Result, error) {
 	for {
 		p, err := e.plan(keyspace, text)
 		if err != nil {
 			return nil, err
 		}
-		res, err := e.run(p, params, false)
+		res, err := e.run(ctx, p, params, false)
 		var w *wire.Error
 		if errors.As(err, &w) && w.Code == wire.CodeUnprepared {
 			continue // altered between planning and running
@@ -300,7 +302,7 @@ func (e *Engine) Query(_ context.Context, keyspace, text string, params *server.
 }
 
 // run executes a plan.
-func (e *Engine) run(p *plan, params *server.Params, prepared bool) (*server.Result, error) {
+func (e *Engine) run(ctx context.Context, p *plan, params *server.Params, prepared bool) (*server.Result, error) {
 	if p.ddl != nil {
 		return e.runDDL(p)
 	}
@@ -316,7 +318,7 @@ func (e *Engine) run(p *plan, params *server.Params, prepared bool) (*server.Res
 	v := e.env(values)
 	switch {
 	case p.sel != nil:
-		return e.runSelect(p, v, params)
+		return e.runSelect(ctx, p, v, params)
 	case p.write != nil:
 		return e.runWrite(p, v)
 	case p.batch != nil:

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -34,32 +35,14 @@ type reading struct {
 	static    storage.Row
 	ticketAll bool
 	part      storage.Partition
-}
-
-// rowsOut collects the cells of a result; values are copied into chunks.
-type rowsOut struct {
-	cells [][]byte
-	chunk []byte
-	rows  int
-}
-
-func (o *rowsOut) add(v []byte) {
-	if v == nil {
-		o.cells = append(o.cells, nil)
-		return
-	}
-	if o.chunk == nil || cap(o.chunk)-len(o.chunk) < len(v) { // an empty value is no null
-		o.chunk = make([]byte, 0, max(len(v), min(64<<10, max(512, 2*cap(o.chunk)))))
-	}
-	start := len(o.chunk)
-	o.chunk = append(o.chunk, v...)
-	o.cells = append(o.cells, o.chunk[start:len(o.chunk):len(o.chunk)])
+	ctx       context.Context // of the request; read by step
+	steps     int
 }
 
 // runSelect runs one page of a SELECT.
-func (e *Engine) runSelect(p *plan, v env, params *server.Params) (*server.Result, error) {
+func (e *Engine) runSelect(ctx context.Context, p *plan, v env, params *server.Params) (*server.Result, error) {
 	s := p.sel
-	q := &reading{env: v, p: s, left: -1, perLimit: -1, page: -1}
+	q := &reading{env: v, ctx: ctx, p: s, left: -1, perLimit: -1, page: -1}
 	q.env.row = &q.row
 	q.row.t = s.tab
 	if err := q.limits(params); err != nil {
@@ -325,6 +308,9 @@ func (q *reading) staticAlone() bool {
 // emit tests the row at hand and puts it into the result. It reports whether
 // more rows are wanted.
 func (q *reading) emit() (bool, error) {
+	if err := q.step(); err != nil {
+		return false, err
+	}
 	s := q.p
 	for i := range s.rest {
 		ok, err := s.rest[i].matches(&q.env)
@@ -381,6 +367,9 @@ func (q *reading) emit() (bool, error) {
 			}
 			q.out.add(x.Data)
 		}
+	}
+	if err := q.fits(); err != nil {
+		return false, err
 	}
 	if q.left > 0 {
 		if q.left--; q.left == 0 {
