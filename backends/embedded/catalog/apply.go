@@ -199,7 +199,7 @@ func (c *change) alterUDT(st *parse.AlterUDT) (*Change, error) {
 		if st.IfExists {
 			return &Change{}, nil
 		}
-		return nil, cqlerr.Invalid("Type '%s.%s' doesn't exist", ks.Name, st.Name.Name)
+		return nil, cqlerr.Invalid("Type %s.%s doesn't exist", ks.Name, st.Name.Name) // DROP TYPE quotes the name
 	}
 	return nil, c.src.Refuse("ALTER TYPE", st.Span)
 }

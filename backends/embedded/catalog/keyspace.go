@@ -63,6 +63,9 @@ func (c *change) alterKeyspace(st *parse.AlterKeyspace) (*Change, error) {
 	if err := c.keyspaceOptions(&ks, st.With); err != nil {
 		return nil, err
 	}
+	if !c.ycql && maps.Equal(ks.Replication, old.Replication) && ks.DurableWrites == old.DurableWrites {
+		return &Change{}, nil // Cassandra announces changes only
+	}
 	n := c.old.clone()
 	n.Keyspaces[ks.Name] = &ks
 	return &Change{Schema: n, Event: event(wire.Updated, wire.TargetKeyspace, ks.Name, "")}, nil

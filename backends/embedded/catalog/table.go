@@ -33,7 +33,7 @@ func (c *change) createTable(st *parse.CreateTable) (*Change, error) {
 		return nil, cqlerr.Invalid("Table name must not be empty, more than 48 characters long, or contain non-alphanumeric-underscore characters (got \"%s\")", name)
 	}
 	if st.CompactStorage && !c.ycql {
-		return nil, cqlerr.Invalid("COMPACT STORAGE tables are not allowed starting with version 4.0")
+		return nil, cqlerr.Invalid("COMPACT STORAGE is %s", cqlerr.NotSupported)
 	}
 	t := &Table{Keyspace: ks.Name, Name: name, ID: NewUUID(), CompactStorage: st.CompactStorage, nextColumn: 1}
 	if err := c.addColumns(t, st); err != nil {

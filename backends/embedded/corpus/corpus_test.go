@@ -20,15 +20,27 @@ type target struct {
 }
 
 func (tg target) runAll(t *testing.T) {
+	for _, f := range tg.files(t) {
+		name := filepath.Base(filepath.Dir(f)) + "/" + strings.TrimSuffix(filepath.Base(f), ".txt")
+		t.Run(name, func(t *testing.T) { tg.runFile(t, f) })
+	}
+}
+
+// files are the scripts that the target runs.
+func (tg target) files(t *testing.T) []string {
+	t.Helper()
+	var all []string
 	for _, dir := range []string{"common", tg.dialect} {
 		files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range files {
-			t.Run(dir+"/"+strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) { tg.runFile(t, f) })
-		}
+		all = append(all, files...)
 	}
+	if len(all) == 0 {
+		t.Fatalf("testdata has no scripts for %s", tg.dialect)
+	}
+	return all
 }
 
 // kase is one case of a script.
@@ -126,56 +138,89 @@ func (k *kase) String() string {
 }
 
 func (tg target) runFile(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
+	cases, err := readScript(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases, err := parseScript(string(text))
+	wrong, err := tg.runCases(cases, nil)
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	s, err := newSession(tg)
-	if err != nil {
+	for _, w := range wrong {
+		t.Errorf("%s:%d: %s\ngot\n\t%s\nwant\n\t%s", file, w.kase.line, w.kase.stmt,
+			strings.Join(w.got, "\n\t"), strings.Join(*w.want, "\n\t"))
+	}
+	if *update != tg.name || len(wrong) == 0 {
+		return
+	}
+	for _, w := range wrong {
+		*w.want = w.got
+	}
+	var b strings.Builder
+	for i, k := range cases {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(k.String())
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func readScript(file string) ([]*kase, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	cases, err := parseScript(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return cases, nil
+}
+
+// mismatch is a case that was answered otherwise than expected.
+type mismatch struct {
+	kase *kase
+	want *[]string // of kase: the list that counts for the target
+	got  []string
+}
+
+// runCases runs a script and reports all cases that differ. What they reach is
+// noted in cov, if it is not nil.
+func (tg target) runCases(cases []*kase, cov *coverage) ([]mismatch, error) {
+	s, err := newSession(tg)
+	if err != nil {
+		return nil, err
+	}
 	defer s.close()
-	changed := false
+	s.cov = cov
+	var wrong []mismatch
 	for _, k := range cases {
 		if k.stmt == "" {
 			continue
 		}
-		if why, skip := k.directive("skip-real"); skip && tg.name == "real" {
-			t.Logf("%s:%d: not run here: %s", file, k.line, why)
+		if _, skip := k.directive("skip-real"); skip && tg.name == "real" {
 			continue
 		}
 		got, err := s.run(k)
 		if err != nil {
-			t.Fatalf("%s:%d: %v", file, k.line, err)
+			return nil, fmt.Errorf("line %d: %w", k.line, err)
 		}
-		want := &k.want
-		if tg.name == "engine" && k.engineWhy != "" {
-			want = &k.engineWant
-		}
-		if same(*want, got) {
-			continue
-		}
-		t.Errorf("%s:%d: %s\ngot\n\t%s\nwant\n\t%s", file, k.line, k.stmt, strings.Join(got, "\n\t"), strings.Join(*want, "\n\t"))
-		if *update == tg.name {
-			*want, changed = got, true
+		if want := k.expected(tg); !same(*want, got) {
+			wrong = append(wrong, mismatch{k, want, got})
 		}
 	}
-	if changed {
-		var b strings.Builder
-		for i, k := range cases {
-			if i > 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString(k.String())
-		}
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	return wrong, nil
+}
+
+// expected is the answer that counts for a target.
+func (k *kase) expected(tg target) *[]string {
+	if tg.name == "engine" && k.engineWhy != "" {
+		return &k.engineWant
 	}
+	return &k.want
 }
 
 // same compares an answer with the expected one.

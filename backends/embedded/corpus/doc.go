@@ -17,6 +17,7 @@
 //	@page N       read in pages of N rows; each page ends in "-- page"
 //	@meta         prepare only, and show bind markers, key indices and result columns
 //	@batch KIND   a native batch, logged or unlogged: one member a line
+//	@no-keyspace  on a connection that has chosen no keyspace
 //	@sorted       the order of rows is not defined: compare them sorted
 //	@skip-real    the case is not for a real server; the reason follows
 //

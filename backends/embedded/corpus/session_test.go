@@ -18,8 +18,10 @@ import (
 
 // session runs the cases of one script in a keyspace of their own.
 type session struct {
-	c  *client
-	ks string
+	c    *client
+	addr string
+	ks   string
+	cov  *coverage // nil: nobody asks
 }
 
 func newSession(tg target) (*session, error) {
@@ -29,7 +31,7 @@ func newSession(tg target) (*session, error) {
 	}
 	var id [6]byte
 	_, _ = rand.Read(id[:])
-	s := &session{c: c, ks: "corpus_" + hex.EncodeToString(id[:])}
+	s := &session{c: c, addr: tg.addr, ks: "corpus_" + hex.EncodeToString(id[:])}
 	for _, text := range []string{
 		"CREATE KEYSPACE " + s.ks + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
 		"USE " + s.ks,
@@ -53,8 +55,20 @@ func (s *session) close() {
 // run runs a case and returns the answer as the script writes it.
 func (s *session) run(k *kase) ([]string, error) {
 	text := strings.ReplaceAll(k.stmt, "$ks", s.ks)
+	s.cov.statement(k, text)
 	var m message.Message
 	var err error
+	if _, ok := k.directive("no-keyspace"); ok {
+		c, err := dial(s.addr)
+		if err != nil {
+			return nil, err
+		}
+		defer c.conn.Close()
+		if m, err = c.query(text, nil); err != nil {
+			return nil, err
+		}
+		return s.show(k, m)
+	}
 	if kind, ok := k.directive("batch"); ok {
 		m, err = s.batch(kind, text)
 	} else if _, ok := k.directive("meta"); ok {
@@ -121,6 +135,7 @@ func (s *session) statement(text string, o *message.QueryOptions) (func() (messa
 		return nil, err
 	}
 	p, ok := m.(*message.PreparedResult)
+	s.cov.answer(m)
 	if !ok {
 		return func() (message.Message, error) { return m, nil }, nil
 	}
@@ -148,6 +163,7 @@ func (s *session) batch(kind, text string) (message.Message, error) {
 			return nil, err
 		}
 		p, ok := m.(*message.PreparedResult)
+		s.cov.answer(m)
 		if !ok {
 			return m, nil
 		}
@@ -215,6 +231,7 @@ func literal(e *parse.Expr) cqltype.Literal {
 
 // show writes an answer down.
 func (s *session) show(k *kase, m message.Message) ([]string, error) {
+	s.cov.answer(m)
 	switch r := m.(type) {
 	case *message.VoidResult:
 		return []string{"VOID"}, nil

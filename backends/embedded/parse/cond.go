@@ -89,7 +89,7 @@ func (p *parser) comparison() (*Expr, error) {
 			e.Op = NotIn
 		}
 		right, err = p.inList()
-	case p.word("between"):
+	case p.dialect == YCQL && p.word("between"): // Cassandra has it since 5.1
 		e.Op = Between
 		if not {
 			e.Op = NotBetween
