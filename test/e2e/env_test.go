@@ -56,7 +56,7 @@ type server struct {
 // launch starts a server for t, whose namespace is registered and known.
 func launch(t *testing.T, l harness.Launcher, spec harness.Spec) *server {
 	t.Helper()
-	if spec.Node == nil {
+	if spec.Node == nil && !l.InProcess {
 		spec.Node = cassandratest.Start(t)
 	}
 	began := time.Now()

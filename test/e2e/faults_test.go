@@ -76,7 +76,12 @@ func finish(t *testing.T, c client.Client, runs []client.WorkflowRun) {
 // TestKilledServerLosesNothing kills the server (kill -9) twice while workflows run.
 // Everything that was acknowledged goes on after the restart.
 func TestKilledServerLosesNothing(t *testing.T) {
-	s := launch(t, subject(t), harness.Spec{})
+	killTwice(t, subject(t))
+}
+
+func killTwice(t *testing.T, l harness.Launcher) {
+	t.Helper()
+	s := launch(t, l, harness.Spec{})
 	const queue = "killed"
 	work(t, s.Client, queue, worker.Options{})
 	runs := pipelines(t, s.Client, queue, 20)

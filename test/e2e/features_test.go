@@ -38,51 +38,60 @@ var featureDynamic = harness.Dynamic{
 	"worker.removableBuildIdDurationSinceDefault": harness.Always("1ms"),
 }
 
+// feature is something that a user of Temporal does.
+type feature struct {
+	name string
+	run  func(t *testing.T, s *server, queue string)
+	rows bool // it looks at rows, for which the database must be reached from outside
+}
+
+var features = []feature{
+	{"activities are retried", testRetry, false},
+	{"an activity goes on from its last heartbeat", testHeartbeat, false},
+	{"timers fire in order and can be cancelled", testTimers, false},
+	{"signals arrive in order and queries see them", testSignals, false},
+	{"a signal can start its workflow", testSignalWithStart, false},
+	{"many signals between two workflow tasks are all kept", testSignalFlood, false},
+	{"updates are validated, accepted and answered", testUpdate, false},
+	{"children succeed, fail and end with their parent", testChildren, false},
+	{"continue-as-new carries state along a chain of runs", testContinueAsNew, false},
+	{"cancellation lets a workflow clean up", testCancel, false},
+	{"termination ends a workflow at once", testTerminate, false},
+	{"a failed workflow is retried as a new run", testWorkflowRetry, false},
+	{"a workflow that runs out of time is timed out", testWorkflowTimeout, false},
+	{"workflow ids are reused only as asked", testIDPolicies, false},
+	{"large payloads survive", testLargePayload, false},
+	{"an activity completes from outside", testAsyncCompletion, false},
+	{"a standalone activity runs without a workflow", testStandaloneActivity, false},
+	{"reset starts over from an earlier task", testReset, false},
+	{"batch reset starts many workflows over", testBatchReset, false},
+	{"schedules start, pause and are deleted", testSchedule, false},
+	{"Nexus operations answer at once and later", testNexus, false},
+	{"build ids are kept for a task queue and scavenged", testBuildIDs, false},
+	{"worker deployments route workflows", testDeployment, false},
+	{"urgent tasks overtake a backlog", testPriority, true},
+	{"a small tenant is not starved by a large one", testFairness, true},
+	{"workflows are listed, counted and searched", testVisibility, false},
+	{"deleting a workflow removes all of it", testDeleteWorkflow, true},
+	{"retention removes all of a closed workflow", testRetention, true},
+	{"deleting a namespace removes its workflows", testDeleteNamespace, true},
+	{"the history scavenger removes orphaned history only", testHistoryScavenger, true},
+	{"the executions scavenger removes what is past its retention", testExecutionsScavenger, true},
+}
+
 // TestFeatures runs everything that a user of Temporal does on one server of one
 // process with SQLite visibility, all at once as users would.
 func TestFeatures(t *testing.T) {
-	s := launch(t, subject(t), harness.Spec{Dynamic: featureDynamic})
+	runFeatures(t, subject(t), features)
+}
+
+func runFeatures(t *testing.T, l harness.Launcher, all []feature) {
+	t.Helper()
+	s := launch(t, l, harness.Spec{Dynamic: featureDynamic})
 	const queue = "features"
 	work(t, s.Client, queue, worker.Options{})
-
-	tests := []struct {
-		name string
-		run  func(t *testing.T, s *server, queue string)
-	}{
-		{"activities are retried", testRetry},
-		{"an activity goes on from its last heartbeat", testHeartbeat},
-		{"timers fire in order and can be cancelled", testTimers},
-		{"signals arrive in order and queries see them", testSignals},
-		{"a signal can start its workflow", testSignalWithStart},
-		{"many signals between two workflow tasks are all kept", testSignalFlood},
-		{"updates are validated, accepted and answered", testUpdate},
-		{"children succeed, fail and end with their parent", testChildren},
-		{"continue-as-new carries state along a chain of runs", testContinueAsNew},
-		{"cancellation lets a workflow clean up", testCancel},
-		{"termination ends a workflow at once", testTerminate},
-		{"a failed workflow is retried as a new run", testWorkflowRetry},
-		{"a workflow that runs out of time is timed out", testWorkflowTimeout},
-		{"workflow ids are reused only as asked", testIDPolicies},
-		{"large payloads survive", testLargePayload},
-		{"an activity completes from outside", testAsyncCompletion},
-		{"a standalone activity runs without a workflow", testStandaloneActivity},
-		{"reset starts over from an earlier task", testReset},
-		{"batch reset starts many workflows over", testBatchReset},
-		{"schedules start, pause and are deleted", testSchedule},
-		{"Nexus operations answer at once and later", testNexus},
-		{"build ids are kept for a task queue and scavenged", testBuildIDs},
-		{"worker deployments route workflows", testDeployment},
-		{"urgent tasks overtake a backlog", testPriority},
-		{"a small tenant is not starved by a large one", testFairness},
-		{"workflows are listed, counted and searched", testVisibility},
-		{"deleting a workflow removes all of it", testDeleteWorkflow},
-		{"retention removes all of a closed workflow", testRetention},
-		{"deleting a namespace removes its workflows", testDeleteNamespace},
-		{"the history scavenger removes orphaned history only", testHistoryScavenger},
-		{"the executions scavenger removes what is past its retention", testExecutionsScavenger},
-	}
 	t.Run("group", func(t *testing.T) {
-		for _, tt := range tests {
+		for _, tt := range all {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
 				tt.run(t, s, queue)

@@ -22,6 +22,26 @@ type Launcher struct {
 	Store func(node *cassandratest.Node, keyspace string) map[string]any
 	// Prepare makes the keyspace that s is configured for, with its schema.
 	Prepare func(ctx context.Context, s *Server) error
+	// InProcess says that the database is inside of the server: there is no node,
+	// and nothing to prepare or to drop.
+	InProcess bool
+}
+
+// Embedded is this repository's server with its database inside. options are the
+// backend's; data that is kept outlives the [Server].
+func Embedded(ctx context.Context, options map[string]any) (Launcher, error) {
+	binary, err := OwnServer(ctx)
+	if err != nil {
+		return Launcher{}, err
+	}
+	return Launcher{
+		Name:   "temporal-ycql, embedded",
+		Binary: binary,
+		Store: func(*cassandratest.Node, string) map[string]any {
+			return map[string]any{"customDatastore": map[string]any{"name": "embedded", "options": options}}
+		},
+		InProcess: true,
+	}, nil
 }
 
 // Stock is upstream's server with upstream's Cassandra store, its keyspace made by

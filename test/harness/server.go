@@ -22,7 +22,8 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
-// Spec says what to run. Only Node is needed.
+// Spec says what to run. Only Node is needed, and not by a launcher whose database
+// is inside of the server.
 type Spec struct {
 	// Node is where the keyspace is.
 	Node *cassandratest.Node
@@ -103,7 +104,7 @@ func Launch(ctx context.Context, l Launcher, spec Spec) (*Server, error) {
 		}
 		s.ownsDir = true
 	}
-	if s.Keyspace == "" {
+	if s.Keyspace == "" && !l.InProcess {
 		s.Keyspace, s.ownsSpace = cassandratest.UniqueName(), true
 		if err := l.Prepare(ctx, s); err != nil {
 			return nil, errors.Join(err, s.Close())

@@ -1,0 +1,42 @@
+package e2e
+
+import (
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-ycql/temporal-ycql/test/harness"
+)
+
+// inside is this repository's server with its database in the process.
+func inside(t *testing.T, options map[string]any) harness.Launcher {
+	t.Helper()
+	if os.Getenv(harness.SubjectEnv) == "stock" {
+		t.Skip("stock Temporal has no embedded CQL engine")
+	}
+	l, err := harness.Embedded(t.Context(), options)
+	require.NoError(t, err)
+	return l
+}
+
+// TestEmbeddedFeatures is TestFeatures without a database beside the server, and
+// so without the features whose tests look at rows from outside.
+func TestEmbeddedFeatures(t *testing.T) {
+	visible := slices.DeleteFunc(slices.Clone(features), func(f feature) bool { return f.rows })
+	require.NotEmpty(t, visible)
+	runFeatures(t, inside(t, map[string]any{"dataDir": t.TempDir()}), visible)
+}
+
+// TestEmbeddedFeaturesInMemory runs those that keep most on a server that forgets.
+func TestEmbeddedFeaturesInMemory(t *testing.T) {
+	most := slices.DeleteFunc(slices.Clone(features), func(f feature) bool {
+		return !slices.Contains([]string{
+			"signals arrive in order and queries see them", "children succeed, fail and end with their parent",
+			"continue-as-new carries state along a chain of runs", "reset starts over from an earlier task",
+		}, f.name)
+	})
+	require.Len(t, most, 4, "the names above are those of features")
+	runFeatures(t, inside(t, map[string]any{"ephemeral": true}), most)
+}
