@@ -51,16 +51,16 @@ func strangeSignals(t *testing.T, db *database) {
 	const id = "signal-17, said twice"
 	request := s.Update(p.UpdateWorkflowModeUpdateCurrent, s.Runs[0])
 	request.UpdateWorkflowMutation.UpsertSignalRequestedIDs = map[string]struct{}{id: {}}
-	switch err := st.Executions.UpdateWorkflowExecution(t.Context(), request).(type) {
+	switch refusal := any(st.Executions.UpdateWorkflowExecution(t.Context(), request)).(type) {
 	case nil:
 		got, err := st.Executions.GetWorkflowExecution(t.Context(), s.Get(s.Runs[0]))
 		require.NoError(t, err)
 		require.Contains(t, got.State.SignalRequestedIDs, id)
 	case *p.InvalidPersistenceRequestError:
-		require.ErrorContains(t, err, id)
+		require.ErrorContains(t, refusal, id)
 		require.Equal(t, before, st.Now(t, s))
 	default:
-		t.Fatalf("%T: %v", err, err)
+		t.Fatalf("%T: %v", refusal, refusal)
 	}
 }
 
@@ -74,7 +74,7 @@ func mixedEncodings(t *testing.T, db *database) {
 	run := &request.NewWorkflowSnapshot
 	run.ActivityInfos[8] = &commonpb.DataBlob{Data: []byte("{}"), EncodingType: enumspb.ENCODING_TYPE_JSON}
 	_, err := st.Executions.CreateWorkflowExecution(t.Context(), request)
-	if _, refused := err.(*p.InvalidPersistenceRequestError); refused {
+	if _, refused := any(err).(*p.InvalidPersistenceRequestError); refused {
 		require.ErrorContains(t, err, "activities")
 		return
 	}

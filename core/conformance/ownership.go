@@ -52,7 +52,7 @@ func takeOver(t *testing.T, db *database) {
 					ShardID: s.Shard, PreviousRangeID: s.Range, RangeID: s.Range + 1,
 					ShardInfo: storetest.Blob("round %d, owner %d", round, i),
 				})
-				switch err.(type) {
+				switch any(err).(type) {
 				case nil:
 					won.Add(1)
 				case *p.ShardOwnershipLostError:
@@ -107,7 +107,7 @@ func deposed(t *testing.T, db *database) {
 				}
 				err := old.Executions.AddHistoryTasks(t.Context(), s.AddTasks(first))
 				mu.Lock()
-				switch err.(type) {
+				switch any(err).(type) {
 				case nil:
 					confirmed[first] = true
 					if after {
@@ -120,7 +120,7 @@ func deposed(t *testing.T, db *database) {
 					t.Errorf("%T: %v", err, err)
 				}
 				mu.Unlock()
-				if _, lost := err.(*p.ShardOwnershipLostError); lost || i > 900 {
+				if _, lost := any(err).(*p.ShardOwnershipLostError); lost || i > 900 {
 					if i < 5 {
 						warm.Done()
 					}
@@ -135,7 +135,7 @@ func deposed(t *testing.T, db *database) {
 		if err == nil {
 			break
 		}
-		if _, unsure := err.(*p.TimeoutError); !unsure {
+		if _, unsure := any(err).(*p.TimeoutError); !unsure {
 			require.NoError(t, err)
 		}
 		held := next.Shards.AssertShardOwnership(t.Context(), &p.AssertShardOwnershipRequest{ShardID: s.Shard, RangeID: s.Range + 1})
@@ -184,7 +184,7 @@ func createShardTogether(t *testing.T, db *database) {
 				response, err := st.Shards.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{
 					ShardID: s.Shard, CreateShardInfo: storetest.ShardInfo(int64(i + 1)),
 				})
-				if _, unsure := err.(*p.TimeoutError); unsure {
+				if _, unsure := any(err).(*p.TimeoutError); unsure {
 					continue
 				}
 				if err != nil {
@@ -231,8 +231,7 @@ func createWorkflowTogether(t *testing.T, db *database) {
 		if i == winner {
 			continue
 		}
-		conflict, ok := err.(*p.CurrentWorkflowConditionFailedError)
-		require.True(t, ok, "%T: %v", err, err)
+		conflict := storetest.Bare[*p.CurrentWorkflowConditionFailedError](t, err)
 		require.Equal(t, runs[winner], conflict.RunID)
 		require.Contains(t, conflict.RequestIDs, "req-"+runs[winner])
 	}
@@ -252,13 +251,12 @@ func lostReply(t *testing.T, db *database) {
 	session.arm(1, after, &cql.Error{Reach: cql.Sent, Message: "connection closed", Err: fmt.Errorf("EOF")})
 	_, err := st.Executions.CreateWorkflowExecution(t.Context(), request)
 	session.disarm()
-	require.IsType(t, &p.TimeoutError{}, err)
+	_ = storetest.Bare[*p.TimeoutError](t, err)
 
 	require.NoError(t, st.Shards.UpdateShard(t.Context(), s.Renew()))
 	request.RangeID++
 	_, err = st.Executions.CreateWorkflowExecution(t.Context(), request)
-	conflict, ok := err.(*p.CurrentWorkflowConditionFailedError)
-	require.True(t, ok, "%T: %v", err, err)
+	conflict := storetest.Bare[*p.CurrentWorkflowConditionFailedError](t, err)
 	require.Equal(t, s.Runs[0], conflict.RunID)
 	require.Contains(t, conflict.RequestIDs, "req-"+s.Runs[0])
 }
@@ -317,7 +315,7 @@ func bypassRace(t *testing.T, db *database) {
 			session.hookAt(2, func() { require.NoError(t, tt.change(t.Context(), clean, s)) })
 			err = st.Executions.UpdateWorkflowExecution(t.Context(), request)
 			session.disarm()
-			require.IsType(t, tt.want, err)
+			requireSame(t, tt.want, err)
 		})
 	}
 }

@@ -52,7 +52,7 @@ func (v *variant) Observe(w *plan.Write, res cql.Result) ([]plan.Seen, error) {
 	return v.observe(w, res)
 }
 
-func (v *variant) Classify(err error, write bool) (errs.Kind, errs.Outcome) {
+func (v *variant) Classify(err error, _ bool) (errs.Kind, errs.Outcome) {
 	if v.classify != nil {
 		return v.classify(err)
 	}
@@ -286,19 +286,27 @@ func TestOutcomesDependOnWhatWasSent(t *testing.T) {
 	}{
 		{
 			"an ahead step fails: the atomic part was never sent", w(plan.Atomic, ahead(plan.HistoryTree), lease(1)),
-			map[string][]any{"history_tree": {lost}}, []string{"history_tree"}, errs.Error{Kind: errs.Timeout, Outcome: errs.NotApplied, Stage: errs.Ahead},
+			map[string][]any{"history_tree": {lost}},
+			[]string{"history_tree"},
+			errs.Error{Kind: errs.Timeout, Outcome: errs.NotApplied, Stage: errs.Ahead},
 		},
 		{
 			"the atomic part has no answer", w(plan.Atomic, ahead(plan.HistoryTree), lease(1)),
-			map[string][]any{"shards": {lost}}, []string{"history_tree", "shards"}, errs.Error{Kind: errs.Timeout, Outcome: errs.Unknown},
+			map[string][]any{"shards": {lost}},
+			[]string{"history_tree", "shards"},
+			errs.Error{Kind: errs.Timeout, Outcome: errs.Unknown},
 		},
 		{
 			"a later step of an ordered write fails: what came before took effect", w(plan.Ordered, lease(1), plain),
-			map[string][]any{"executions": {lost}}, []string{"shards", "executions"}, errs.Error{Kind: errs.Timeout, Outcome: errs.Unknown},
+			map[string][]any{"executions": {lost}},
+			[]string{"shards", "executions"},
+			errs.Error{Kind: errs.Timeout, Outcome: errs.Unknown},
 		},
 		{
 			"an ordered write stops at a refusal", w(plan.Ordered, lease(1), plain),
-			map[string][]any{"shards": {refused}}, []string{"shards"}, errs.Error{Kind: errs.Conflict, Outcome: errs.NotApplied},
+			map[string][]any{"shards": {refused}},
+			[]string{"shards"},
+			errs.Error{Kind: errs.Conflict, Outcome: errs.NotApplied},
 		},
 		{
 			"a write that the dialect cannot carry is not sent", w(0, lease(1)), nil, nil, errs.Error{Kind: errs.Internal, Outcome: errs.NotApplied},
