@@ -14,17 +14,17 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 )
 
-// coverage counts the cases that reach a thing, by group and name: what the parser
+// coverage notes the first script that reaches a thing, by group and name: what the parser
 // makes of statements, the error codes and the shapes of metadata in answers. A nil
 // coverage notes nothing.
 type coverage struct {
 	dialect parse.Dialect
-	reached map[string]map[string]int
-	marked  map[string]bool // by the case at hand: a case counts once
+	script  string // the one at hand
+	reached map[string]map[string]string
 }
 
 func newCoverage(d parse.Dialect) *coverage {
-	return &coverage{dialect: d, reached: map[string]map[string]int{}, marked: map[string]bool{}}
+	return &coverage{dialect: d, reached: map[string]map[string]string{}}
 }
 
 // Groups of the table.
@@ -37,14 +37,12 @@ const (
 )
 
 func (c *coverage) mark(group, name string) {
-	if c.marked[group+name] {
-		return
-	}
-	c.marked[group+name] = true
 	if c.reached[group] == nil {
-		c.reached[group] = map[string]int{}
+		c.reached[group] = map[string]string{}
 	}
-	c.reached[group][name]++
+	if c.reached[group][name] == "" {
+		c.reached[group][name] = c.script
+	}
 }
 
 // statement notes what the parser makes of a case's text, if it accepts it.
@@ -52,7 +50,6 @@ func (c *coverage) statement(k *kase, text string) {
 	if c == nil {
 		return
 	}
-	clear(c.marked)
 	texts := []string{text}
 	if kind, ok := k.directive("batch"); ok {
 		texts = strings.Split(text, "\n")
