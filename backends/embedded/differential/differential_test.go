@@ -29,8 +29,8 @@ type comparison struct {
 	textDiffs map[string]int
 }
 
-func newComparison(engine, real *side) *comparison {
-	return &comparison{engine: engine, real: real, textDiffs: map[string]int{}}
+func newComparison(engine, cassandra *side) *comparison {
+	return &comparison{engine: engine, real: cassandra, textDiffs: map[string]int{}}
 }
 
 // script is a case: a table and statements that do not depend on answers.

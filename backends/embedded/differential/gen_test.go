@@ -171,7 +171,7 @@ func (g *generator) batch(conditional bool) stmt {
 		if !conditional && g.r.IntN(2) == 0 {
 			part = nil
 		}
-		members = append(members, g.write(cond, part, true))
+		members = append(members, g.write(cond, part))
 	}
 	out := stmt{}
 	for _, m := range members {
@@ -209,6 +209,6 @@ func (g *generator) next() stmt {
 	case n < 46:
 		return g.batch(conditional())
 	default:
-		return g.write(conditional(), nil, false)
+		return g.write(conditional(), nil)
 	}
 }

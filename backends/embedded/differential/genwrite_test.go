@@ -30,7 +30,7 @@ func (w *writer) using(ttl, ts bool) *writer {
 }
 
 // write makes a random write. same, if not nil, is the partition it must be in.
-func (g *generator) write(conditional bool, same [][]byte, inBatch bool) stmt {
+func (g *generator) write(conditional bool, same [][]byte) stmt {
 	old := g.r.IntN(3) > 0
 	k := g.key(old)
 	if same != nil {
@@ -46,7 +46,7 @@ func (g *generator) write(conditional bool, same [][]byte, inBatch bool) stmt {
 	case n < 8:
 		return g.update(k, conditional)
 	default:
-		return g.delete(k, conditional, inBatch)
+		return g.delete(k, conditional)
 	}
 }
 
@@ -183,7 +183,7 @@ func (w *writer) assign(c column) {
 	}
 }
 
-func (g *generator) delete(k [][]byte, conditional, inBatch bool) stmt {
+func (g *generator) delete(k [][]byte, conditional bool) stmt {
 	w := g.writer()
 	w.put("DELETE ")
 	cols := g.fullKey()

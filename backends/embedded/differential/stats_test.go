@@ -26,8 +26,12 @@ func (s *stats) count(st stmt, o outcome) {
 		is bool
 		n  *atomic.Int64
 	}{
-		{cond && applied, &s.applied}, {cond && !applied, &s.refused}, {st.collection, &s.collection},
-		{st.ttl, &s.ttl}, {o.pages > 1, &s.multiPage}, {o.code != 0, &s.errors},
+		{cond && applied, &s.applied},
+		{cond && !applied, &s.refused},
+		{st.collection, &s.collection},
+		{st.ttl, &s.ttl},
+		{o.pages > 1, &s.multiPage},
+		{o.code != 0, &s.errors},
 	} {
 		if x.is {
 			x.n.Add(1)

@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -103,7 +104,7 @@ func (r *raw) String() string {
 	if r.null {
 		return "null"
 	}
-	return fmt.Sprintf("%x", r.b)
+	return hex.EncodeToString(r.b)
 }
 
 // side is one of the two servers.

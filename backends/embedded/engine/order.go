@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
@@ -104,18 +106,18 @@ func (s *selectPlanner) checkDistinct(selected []bool) error {
 			return cqlerr.Invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", c.Name)
 		}
 	}
+	restricted := s.clusteringRestricted()
 	for _, f := range s.p.rest {
-		if f.col.Kind == catalog.Clustering || f.col.Kind == catalog.Regular {
-			if s.ycql {
-				return s.src.QL(cqlerr.InvalidCQL, s.st.Span, "Selecting distinct with non-static where clause is not allowed")
-			}
-			return cqlerr.Invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
-		}
+		restricted = restricted || f.col.Kind == catalog.Clustering || f.col.Kind == catalog.Regular
 	}
-	if s.p.ckPrefix > 0 {
+	switch {
+	case !restricted:
+		return nil
+	case s.ycql:
+		return s.src.QL(cqlerr.InvalidCQL, s.st.Span, "Selecting distinct with non-static where clause is not allowed")
+	default:
 		return cqlerr.Invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
 	}
-	return nil
 }
 
 // staticsOnly refuses what Cassandra does: clustering columns restricted where only
@@ -137,10 +139,16 @@ func (s *selectPlanner) staticsOnly(selected []bool) error {
 	if !statics {
 		return nil
 	}
-	for _, c := range s.table.ClusteringKey {
-		if s.p.where.cols[c.Index] != nil {
-			return cqlerr.Invalid("Cannot restrict clustering columns when selecting only static columns")
-		}
+	if s.clusteringRestricted() {
+		return cqlerr.Invalid("Cannot restrict clustering columns when selecting only static columns")
 	}
 	return nil
+}
+
+// clusteringRestricted tells whether WHERE names a clustering column, alone or in a
+// relation on several.
+func (s *selectPlanner) clusteringRestricted() bool {
+	return s.p.where.tuples != nil || slices.ContainsFunc(s.table.ClusteringKey, func(c *catalog.Column) bool {
+		return s.p.where.cols[c.Index] != nil
+	})
 }
