@@ -17,6 +17,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/dialect"
 	"github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/dialect/samples"
+	"github.com/temporal-ycql/temporal-ycql/dialect/ycql"
 )
 
 const target = "docs/dialects.md"
@@ -31,7 +32,9 @@ func main() {
 }
 
 // dialects are those that the document shows side by side.
-func dialects() []dialect.Dialect { return []dialect.Dialect{cassandra.New()} }
+func dialects() []dialect.Dialect {
+	return []dialect.Dialect{cassandra.New(), ycql.New(ycql.All)}
+}
 
 func run(root string, check bool) error {
 	var text bytes.Buffer

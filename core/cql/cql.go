@@ -15,6 +15,15 @@ type UnsetValue struct{}
 // value length -2). Only programs of dialects with Traits.Unset hold it.
 var Unset UnsetValue
 
+// WriteNumberValue is the type of [WriteNumber].
+type WriteNumberValue struct{}
+
+// WriteNumber is the argument in whose place the sequencer of a shard's writes
+// puts the number of the write (an int64) before a step is sent. It stands in
+// rows that are stored ahead of what makes them visible. No session can
+// serialize it: a step that nobody numbered fails, and is not stored wrongly.
+var WriteNumber WriteNumberValue
+
 // Raw is an argument that is serialized already, in the server's format for
 // the type of its marker. A nil Raw is null.
 type Raw []byte
@@ -38,7 +47,7 @@ type Statement struct {
 }
 
 // Call is a statement with its arguments. Arguments are int64, string, []byte,
-// [16]byte, bool, nil, Raw, UnsetValue; times are int64 milliseconds.
+// [16]byte, bool, nil, Raw, UnsetValue, WriteNumberValue; times are int64 milliseconds.
 type Call struct {
 	*Statement
 	Args []any
@@ -60,8 +69,11 @@ type Step struct {
 	Mode  Mode
 	Calls []Call
 	// Ahead marks a step that comes before the atomic one. All ahead steps may
-	// run side by side.
+	// run side by side, but for those with different Waves.
 	Ahead bool
+	// Wave orders ahead steps: one is sent when those of lower waves, which come
+	// before it, have been answered without an error.
+	Wave int
 	// Shown names the physical columns with which the server may answer a
 	// refusal, collections left out: a driver that reads such rows into a map
 	// must know them to tell null from zero. Needed for conditional batches.
@@ -73,6 +85,10 @@ type Step struct {
 type Program struct {
 	Plan  string
 	Steps []Step
+	// Undo, if set, is sent after a refusal, once and whatever comes of it: it
+	// removes what the refused step left behind, which readers may see twice
+	// but is never missed.
+	Undo *Step
 }
 
 // Row is a row that a server showed with the answer to a conditional

@@ -161,8 +161,7 @@ func (r *Runner) send(ctx context.Context, w *plan.Write, prog *cql.Program, e *
 		ahead++
 	}
 	if ahead > 0 {
-		e.RoundTrips++
-		if err := r.sendAhead(ctx, prog.Steps[:ahead]); err != nil {
+		if err := r.sendWaves(ctx, prog.Steps[:ahead], e); err != nil {
 			kind, _ := r.dialect.Classify(err, true)
 			// The part that counts was never sent: what is stored ahead of it
 			// is harmless or invisible by the meaning of plan.Atomic.
@@ -182,10 +181,32 @@ func (r *Runner) send(ctx context.Context, w *plan.Write, prog *cql.Program, e *
 			return cql.Result{}, &errs.Error{Op: w.Name, Key: firstKey(w), Kind: kind, Outcome: outcome, Err: err}
 		}
 		if !res.Applied {
+			if prog.Undo != nil {
+				e.RoundTrips++
+				e.Statements += len(prog.Undo.Calls)
+				// What stays behind if this fails is harmless (cql.Program).
+				_, _ = r.session.Exec(ctx, prog.Undo)
+			}
 			return res, nil
 		}
 	}
 	return res, nil
+}
+
+// sendWaves sends ahead steps, which are ordered by wave, one wave after the other.
+func (r *Runner) sendWaves(ctx context.Context, steps []cql.Step, e *Event) error {
+	for len(steps) > 0 {
+		n := 1
+		for n < len(steps) && steps[n].Wave == steps[0].Wave {
+			n++
+		}
+		e.RoundTrips++
+		if err := r.sendAhead(ctx, steps[:n]); err != nil {
+			return err
+		}
+		steps = steps[n:]
+	}
+	return nil
 }
 
 func (r *Runner) sendAhead(ctx context.Context, steps []cql.Step) error {

@@ -14,6 +14,9 @@ var unset any = cql.Unset
 // statements carry it.
 type Piece struct {
 	Mutation *plan.Mutation
+	// Owner tags the rows of sequenced tables. It is set before Bind.
+	Owner    *plan.Owner
+	elements *entrySet
 	table    *Table
 	family   *Family
 	stmts    [2]*stmt
@@ -39,7 +42,17 @@ func (c *Compiler) prepare(m *plan.Mutation) (Piece, error) {
 	if err != nil {
 		return Piece{}, err
 	}
-	first, second, n, err := t.shapesOf(m)
+	var (
+		first, second shape
+		n             int
+		elements      *entrySet
+	)
+	if t.style == Blocks {
+		elements = &entrySet{noNulls: c.NoNulls}
+		first, second, n, err = t.blockShapes(m, elements)
+	} else {
+		first, second, n, err = t.shapesOf(m)
+	}
 	if err != nil {
 		return Piece{}, err
 	}
@@ -50,7 +63,7 @@ func (c *Compiler) prepare(m *plan.Mutation) (Piece, error) {
 	} else if len(m.Key) != len(m.Table.Key) {
 		return Piece{}, fmt.Errorf("key has %d values, want %d", len(m.Key), len(m.Table.Key))
 	}
-	p := Piece{Mutation: m, table: t, family: f, n: n}
+	p := Piece{Mutation: m, elements: elements, table: t, family: f, n: n}
 	p.stmts[0] = c.statement(t, at, first)
 	if n == 2 {
 		p.stmts[1] = c.statement(t, at, second)
@@ -84,12 +97,12 @@ func (p *Piece) SamePartition(o *Piece) bool {
 		x, y := a.Const, b.Const
 		var err error
 		if a.Of != nil {
-			if x, err = a.encode(p.Mutation.Key[a.at]); err != nil {
+			if x, err = a.encodeAt(p.Mutation.Key); err != nil {
 				return false
 			}
 		}
 		if b.Of != nil {
-			if y, err = b.encode(o.Mutation.Key[b.at]); err != nil {
+			if y, err = b.encodeAt(o.Mutation.Key); err != nil {
 				return false
 			}
 		}
@@ -124,12 +137,23 @@ func (p *Piece) bind(st *stmt, args []any) ([]any, error) {
 		case slotConst:
 			v = f.Key[s.at].Const
 		case slotKey:
-			k := &f.Key[s.at]
-			v, err = k.encode(m.Key[k.at])
+			v, err = f.Key[s.at].encodeAt(m.Key)
 		case slotFrom:
-			v, err = f.Key[s.at].encode(m.From.Values[s.col])
+			v, err = f.Key[s.at].bound(&m.From, int(s.col))
 		case slotTo:
-			v, err = f.Key[s.at].encode(m.To.Values[s.col])
+			v, err = f.Key[s.at].bound(&m.To, int(s.col))
+		case slotTag:
+			v, err = p.tag(f.Key[s.at].Tag)
+		case slotElemKey:
+			v = p.elements.at(s.at).key
+		case slotElem:
+			v = bytesArg(p.elements.at(s.at).value)
+		case slotPlus:
+			v = p.elements.encode()
+		case slotMinus:
+			v = encodeTexts(p.elements.drops)
+		case slotAppendKey:
+			v, err = p.version(&f.Columns[s.at])
 		case slotTTL:
 			v = m.TTL
 		case slotSet, slotSetEnc:
@@ -177,9 +201,15 @@ func (p *Piece) set(c *Column, encoding bool) (any, error) {
 				return c.physical(cond.Value, encoding)
 			}
 		}
+		if p.table.style == Blocks {
+			return nil, nil
+		}
 		return unset, nil
 	}
 	e := p.effect(c.Of, plan.Set)
+	if e == nil && p.table.style == Blocks {
+		return p.test(c, encoding) // tested, so written with its own value
+	}
 	if e == nil {
 		return unset, nil
 	}
@@ -221,6 +251,15 @@ func (c *Column) physical(v any, encoding bool) (any, error) {
 
 // whole is the argument that replaces a collection.
 func (p *Piece) whole(c *Column) (v, encoding any, err error) {
+	if c.Form == Entries {
+		return p.elements.encode(), nil, nil
+	}
+	if c.Form == EventMap && p.effect(c.Of, plan.Append) != nil {
+		return nil, nil, fmt.Errorf("%s: appended to in a new row: set it", c.Of)
+	}
+	if c.Form == EventMap && p.effect(c.Of, plan.Set) == nil {
+		return nil, nil, nil
+	}
 	e := p.effect(c.Of, plan.Set)
 	if e == nil {
 		return unset, unset, nil
@@ -279,6 +318,11 @@ func (c *Column) collection(v any) (raw, encoding any, err error) {
 		if counts, ok = v.([]plan.TextIntEntry); ok {
 			bytes, err = encodeCounts(counts)
 		}
+	case EventMap:
+		if blobs, isBlobs := v.([]plan.Blob); isBlobs {
+			events, err := encodeEvents(blobs)
+			return events, nil, err
+		}
 	default: // scalars and blobs have no elements
 	}
 	if !ok {
@@ -323,6 +367,61 @@ func (p *Piece) append(c *Column) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is a list of plan.Blob, got a %T", c.Of, e.Value)
 	}
+	if c.Form == EventMap {
+		value, err := appendPart(nil, &b)
+		return bytesArg(value), err
+	}
 	one := [1]plan.Blob{b}
 	return encodeBatches(one[:]), nil
+}
+
+// at returns an element; the last one again where a text has room for more.
+func (e *entrySet) at(i uint8) *entry { return &e.list[min(int(i), len(e.list)-1)] }
+
+// bound is the argument for value i of a bound.
+func (k *Key) bound(b *plan.Bound, i int) (any, error) {
+	if k.And != nil {
+		return k.edge(b.Compare, b.Values)
+	}
+	return k.encode(b.Values[i])
+}
+
+// tag is the argument for a part of what names the write of a row.
+func (p *Piece) tag(t Tag) (any, error) {
+	switch {
+	case p.Owner == nil:
+		return nil, fmt.Errorf("rows of %s belong to a write under a shard's lease", p.table.Logical)
+	case t == TagRange:
+		return p.Owner.RangeID, nil
+	}
+	return cql.WriteNumber, nil
+}
+
+// version names a batch that is appended to an EventMap.
+func (p *Piece) version(c *Column) (any, error) {
+	e := p.effect(c.Version, plan.Set)
+	if e == nil {
+		return nil, fmt.Errorf("%s is appended to without a new %s", c.Of, c.Version)
+	}
+	if v, ok := e.Value.(int64); !ok || v < 1 {
+		return nil, fmt.Errorf("%s is appended to with %s %v, want a number above 0", c.Of, c.Version, e.Value)
+	}
+	return e.Value, nil
+}
+
+// Ranged tells whether a statement of the piece may delete several rows, which
+// YCQL does not take in a native batch.
+func (p *Piece) Ranged() bool {
+	if p.Mutation.Op == plan.DeleteRange {
+		return true
+	}
+	if p.Mutation.Op != plan.Delete {
+		return false
+	}
+	for i := range p.family.Key {
+		if p.family.Key[i].Tag != 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -33,10 +33,29 @@ type Table struct {
 	TTLZero bool
 	// Scan says how rows may be read without the whole partition key.
 	Scan Scan
+	// NoTTL refuses writes that give rows a life: the server has no sound way
+	// to let rows of this table expire.
+	NoTTL bool
 
+	style    Style
 	families map[int64]int // index of a family by the value of By
 	rest     int           // family of all other values; -1: none
 }
+
+// Style is what follows from the way in which a server makes writes atomic.
+type Style uint8
+
+// The styles.
+const (
+	// Batches are those of Apache Cassandra: markers may be left unset, and
+	// elements are added to collections, and taken from them, as sets.
+	Batches Style = iota
+	// Blocks are YCQL's: nothing is left unset, every column that is tested is
+	// also written (under snapshot isolation only writes conflict), elements are
+	// assigned one by one (adding a set reads the whole collection first), and
+	// every kind of statement takes every condition.
+	Blocks
+)
 
 // Scan says how rows may be read without the whole partition key.
 type Scan uint8
@@ -75,8 +94,24 @@ type Key struct {
 	// Reserved, if set, is a value that names no row of the logical table: it
 	// belongs to another that shares the partition.
 	Reserved any
-	at       int // index of Of in the logical key
+	// And, if set, is the logical key column after Of, which is stored with it:
+	// two integers as one blob that sorts as they do, for servers that cannot
+	// compare tuples.
+	And *plan.Column
+	// Tag says that the column holds which write a row belongs to. Statements
+	// other than INSERT leave it open.
+	Tag Tag
+	at  int // index of Of in the logical key
 }
+
+// Tag is a part of what names a write of a sequenced table's rows.
+type Tag uint8
+
+// The parts of a tag.
+const (
+	TagRange  Tag = iota + 1 // the range of the shard's owner: plan.Owner.RangeID
+	TagNumber                // the number of the write in that range: cql.WriteNumber
+)
 
 // Codec turns logical scalar values into physical ones and back. Both are of
 // the Go type of their plan.Kind.
@@ -105,6 +140,8 @@ const (
 	UUIDSet                   // set<uuid> of texts
 	BatchList                 // list<frozen<{encoding_type text, version int, data blob}>>
 	CountMap                  // map<text,bigint>
+	Entries                   // map<text,blob> that several columns share; keys begin with Column.Prefix
+	EventMap                  // map<bigint,blob> of batches by the version of the row that appended them
 )
 
 // Collection tells whether the form has elements that are written one by one.
@@ -118,6 +155,9 @@ type Column struct {
 	Encoding string // name of the column with the encoding; Data and blob maps
 	Codec    *Codec // Scalar only; nil: as it is
 	Bits     int    // width of an integer column; 0: 64
+	Prefix   string // Entries only: what keys of this column begin with
+	// Version is the column whose new value names what is appended; EventMap only.
+	Version *plan.Column
 }
 
 // Fixed is a key column that holds a constant.
@@ -135,6 +175,14 @@ func Coded(name string, of *plan.Column, c *Codec) Key { return Key{Name: name, 
 // Plain is a value column that is stored as it is.
 func Plain(of *plan.Column, name string) Column { return Column{Of: of, Form: Scalar, Name: name} }
 
+// Pair is a key column that holds the values of two logical ones.
+func Pair(name string, first, second *plan.Column) Key {
+	return Key{Name: name, Of: first, And: second}
+}
+
+// Tagged is a key column that names the write of a row.
+func Tagged(name string, tag Tag) Key { return Key{Name: name, Tag: tag} }
+
 // Blob is a value column of a blob and its encoding.
 func Blob(of *plan.Column, name, encoding string) Column {
 	return Column{Of: of, Form: Data, Name: name, Encoding: encoding}
@@ -147,13 +195,19 @@ const maxColumns = 32
 type Layout struct {
 	tables map[*plan.Table]*Table
 	shown  map[string][]string // columns of a physical table, without collections
+	style  Style
 }
 
-// NewLayout checks and indexes tables. It fails if a logical column is missing,
-// mapped twice, or of a kind that its form cannot hold.
-func NewLayout(tables []*Table) (*Layout, error) {
-	l := &Layout{tables: make(map[*plan.Table]*Table, len(tables)), shown: make(map[string][]string)}
+// NewLayout checks and indexes tables of the style [Batches]. It fails if a
+// logical column is missing, mapped twice, or of a kind that its form cannot
+// hold.
+func NewLayout(tables []*Table) (*Layout, error) { return NewLayoutOf(Batches, tables) }
+
+// NewLayoutOf is [NewLayout] for any style.
+func NewLayoutOf(style Style, tables []*Table) (*Layout, error) {
+	l := &Layout{style: style, tables: make(map[*plan.Table]*Table, len(tables)), shown: make(map[string][]string)}
 	for _, t := range tables {
+		t.style = style
 		if err := t.prepare(); err != nil {
 			return nil, fmt.Errorf("layout of %s: %w", t.Logical, err)
 		}
@@ -223,7 +277,7 @@ func (t *Table) prepareFamily(f *Family) error {
 	for i := range f.Key {
 		k := &f.Key[i]
 		if k.Of == nil {
-			if k.Const == nil {
+			if k.Const == nil && k.Tag == 0 {
 				return fmt.Errorf("key column %s has neither constant nor source", k.Name)
 			}
 			continue
@@ -233,6 +287,12 @@ func (t *Table) prepareFamily(f *Family) error {
 			return fmt.Errorf("key column %s: %s is no key column, or used twice", k.Name, k.Of)
 		}
 		keys[k.Of] = true
+		if k.And != nil {
+			if k.at+1 >= len(t.Logical.Key) || t.Logical.Key[k.at+1] != k.And {
+				return fmt.Errorf("key column %s: %s does not follow %s", k.Name, k.And, k.Of)
+			}
+			keys[k.And] = true
+		}
 	}
 	for _, c := range t.Logical.Key {
 		if !keys[c] && c != t.By {
@@ -272,6 +332,10 @@ func (f Form) holds(k plan.Kind) bool {
 		return k == plan.DataList
 	case CountMap:
 		return k == plan.TextInt
+	case Entries:
+		return k == plan.IntData || k == plan.TextData || k == plan.Nodes || k == plan.TextSet
+	case EventMap:
+		return k == plan.DataList
 	}
 	return false
 }

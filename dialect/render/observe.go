@@ -111,7 +111,7 @@ func (f *Family) is(row cql.Row, key []any) (bool, error) {
 		want := k.Const
 		if k.Of != nil {
 			var err error
-			if want, err = k.encode(key[k.at]); err != nil {
+			if want, err = k.encodeAt(key); err != nil {
 				return false, err
 			}
 		}

@@ -23,8 +23,15 @@ type readStatement struct {
 	stmt
 	family *Family
 	fields []field // what is selected, in order
-	out    []int   // for each column of the read its field; -1-n: argument n
+	out    []source
 	used   atomic.Bool
+}
+
+// source is where a column of a read comes from.
+type source struct {
+	field  int // -1-n: argument n
+	key    *plan.Column
+	column *Column
 }
 
 // Read compiles a read.
@@ -112,7 +119,7 @@ func (t *Table) readRows(w *writer, f *Family, r *plan.Read) (filtering bool, er
 		}
 		tests := list{sep: " AND "}
 		for i := range f.Key {
-			if k := &f.Key[i]; k.Of == nil || k.at < r.Eq {
+			if k := &f.Key[i]; k.Tag == 0 && (k.Of == nil || k.last() < r.Eq) {
 				if !tests.more {
 					w.WriteString(" WHERE ")
 				}
@@ -163,7 +170,7 @@ func (t *Table) filtered(f *Family, c *plan.Column) string {
 		return f.Columns[at].Name
 	}
 	for i := range f.Key {
-		if f.Key[i].Of == c && c != nil {
+		if f.Key[i].holds(c) && f.Key[i].And == nil {
 			return f.Key[i].Name
 		}
 	}
@@ -226,11 +233,15 @@ func (p *readProgram) Bind(part int, args []any) (cql.Call, dialect.RowDecoder, 
 		case slotConst:
 			bound[i] = k.Const
 		case slotKey:
-			bound[i], err = k.argument(args[k.at])
+			if k.And != nil {
+				bound[i], err = k.encodeAt(args)
+			} else {
+				bound[i], err = k.argument(args[k.at])
+			}
 		case slotFrom:
-			bound[i], err = k.argument(args[r.Eq+int(s.col)])
+			bound[i], err = k.edgeArgument(r.From, args[r.Eq:], int(s.col))
 		case slotTo:
-			bound[i], err = k.argument(args[r.Eq+r.From.Width+int(s.col)])
+			bound[i], err = k.edgeArgument(r.To, args[r.Eq+r.From.Width:], int(s.col))
 		case slotFilter:
 			bound[i], err = p.filter(st.family, int(s.at), args[r.Eq+r.From.Width+r.To.Width+int(s.at)])
 		case slotLimit:
@@ -257,7 +268,7 @@ func (p *readProgram) filter(f *Family, i int, v any) (any, error) {
 // keyOf returns the index of the physical key column that holds a logical one.
 func (f *Family) keyOf(c *plan.Column) int {
 	for i := range f.Key {
-		if f.Key[i].Of == c {
+		if f.Key[i].holds(c) {
 			return i
 		}
 	}
@@ -270,4 +281,11 @@ func (k *Key) argument(v any) (any, error) {
 		return nil, fmt.Errorf("%s: %w", k.Of, err)
 	}
 	return encodeScalar(k.Of, k.Codec, k.Bits, v)
+}
+
+func (k *Key) edgeArgument(e plan.RangeEnd, args []any, i int) (any, error) {
+	if k.And != nil {
+		return k.edge(e.Compare, args[:e.Width])
+	}
+	return k.argument(args[i])
 }

@@ -71,7 +71,7 @@ func (d *decoder) Decode(out []any) (ok bool, err error) {
 		switch {
 		case f.marker && d.null(i):
 			return false, nil
-		case f.key != nil:
+		case f.key != nil && f.key.And == nil:
 			v, err := f.key.decode(d.scalar(i))
 			if errors.Is(err, ErrNotRow) || err == nil && f.key.Reserved != nil && v == f.key.Reserved {
 				return false, nil
@@ -82,8 +82,8 @@ func (d *decoder) Decode(out []any) (ok bool, err error) {
 		}
 	}
 	for i, from := range d.st.out {
-		if from < 0 {
-			out[i] = d.args[-1-from]
+		if from.field < 0 {
+			out[i] = d.args[-1-from.field]
 			continue
 		}
 		if out[i], err = d.value(from); err != nil {
@@ -93,9 +93,12 @@ func (d *decoder) Decode(out []any) (ok bool, err error) {
 	return true, nil
 }
 
-func (d *decoder) value(i int) (any, error) {
+func (d *decoder) value(from source) (any, error) {
+	i := from.field
 	f := &d.st.fields[i]
 	switch {
+	case f.key != nil && f.key.And != nil:
+		return f.key.decodePair(d.cells[i].blob, from.key)
 	case f.key != nil:
 		return f.key.decode(d.scalar(i))
 	case f.col == nil: // a count, a TTL
@@ -110,7 +113,16 @@ func (d *decoder) value(i int) (any, error) {
 	if f.col.Form == Data {
 		return decodeData(d.cells[i].blob, encoding), nil
 	}
-	v, err := f.col.Form.decode(d.cells[i].raw, encoding)
+	var v any
+	var err error
+	switch f.col.Form {
+	case Entries:
+		v, err = from.column.decodeEntries(d.cells[i].raw)
+	case EventMap:
+		v, err = decodeEvents(d.cells[i].raw)
+	default:
+		v, err = f.col.Form.decode(d.cells[i].raw, encoding)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("column %s: value %w", f.name, err)
 	}

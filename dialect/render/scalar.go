@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -77,6 +78,8 @@ func literal(v any) string {
 		return "'" + strings.ReplaceAll(v, "'", "''") + "'"
 	case [16]byte:
 		return formatUUID(v)
+	case []byte:
+		return "0x" + hex.EncodeToString(v)
 	default:
 		panic(fmt.Sprintf("render: constant of type %T", v)) // a layout is checked by tests
 	}

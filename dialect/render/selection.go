@@ -53,15 +53,15 @@ func (st *readStatement) selection(t *Table, f *Family, r *plan.Read) (skips boo
 		if len(r.Columns) > 0 || r.TTLOf != nil {
 			return false, errors.New("a count has columns")
 		}
-		st.out = append(st.out, st.field(field{name: "COUNT(*)", want: wantInt, encoding: -1}))
+		st.out = append(st.out, source{field: st.field(field{name: "COUNT(*)", want: wantInt, encoding: -1})})
 	}
 	for _, c := range r.Columns {
 		if at := index(t.Logical.Key, c); at >= 0 && at < r.Eq {
-			st.out = append(st.out, -1-at)
+			st.out = append(st.out, source{field: -1 - at})
 		} else if at >= 0 {
-			st.out = append(st.out, st.keyField(&f.Key[f.keyOf(c)]))
+			st.out = append(st.out, source{field: st.keyField(&f.Key[f.keyOf(c)]), key: c})
 		} else if at = t.column(c); at >= 0 {
-			st.out = append(st.out, st.valueField(&f.Columns[at]))
+			st.out = append(st.out, source{field: st.valueField(&f.Columns[at]), column: &f.Columns[at]})
 		} else {
 			return false, fmt.Errorf("%s has no column %s", t.Logical, c)
 		}
@@ -71,7 +71,8 @@ func (st *readStatement) selection(t *Table, f *Family, r *plan.Read) (skips boo
 		if at < 0 || f.Columns[at].Form.Collection() {
 			return false, fmt.Errorf("%s has no column %s that expires", t.Logical, r.TTLOf)
 		}
-		st.out = append(st.out, st.field(field{name: "TTL(" + f.Columns[at].Name + ")", want: wantInt, encoding: -1}))
+		ttl := field{name: "TTL(" + f.Columns[at].Name + ")", want: wantInt, encoding: -1}
+		st.out = append(st.out, source{field: st.field(ttl)})
 	}
 	if skips = st.checks(f, r); skips && r.Count {
 		return true, nil
@@ -114,7 +115,11 @@ func (st *readStatement) field(fl field) int {
 }
 
 func (st *readStatement) keyField(k *Key) int {
-	return st.field(field{name: k.Name, key: k, encoding: -1, want: wantOf(k.Of.Kind, k.Codec)})
+	fl := field{name: k.Name, key: k, encoding: -1, want: wantBlob}
+	if k.And == nil {
+		fl.want = wantOf(k.Of.Kind, k.Codec)
+	}
+	return st.field(fl)
 }
 
 func (st *readStatement) valueField(c *Column) int {
@@ -137,7 +142,17 @@ func (st *readStatement) valueField(c *Column) int {
 func existence(f *Family) field {
 	last := &f.Key[len(f.Key)-1]
 	fl := field{name: last.Name, encoding: -1}
+	if last.And != nil {
+		fl.want = wantBlob
+		return fl
+	}
+	if last.Tag != 0 {
+		fl.want = wantInt
+		return fl
+	}
 	switch last.Const.(type) {
+	case []byte:
+		fl.want = wantBlob
 	case string:
 		fl.want = wantText
 	case [16]byte:

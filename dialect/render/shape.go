@@ -25,7 +25,7 @@ type rowTest uint8
 
 const (
 	noRowTest      rowTest = iota
-	testNotExists          // INSERT ... IF NOT EXISTS
+	testNotExists          // IF NOT EXISTS; of INSERT only, but for style Blocks
 	testExists             // IF EXISTS
 	testNoWitness          // IF witness = null
 	testHasWitness         // IF witness != null
@@ -54,6 +54,7 @@ type shape struct {
 	eq      uint8  // DeleteRange: logical key columns given
 	from    edge
 	to      edge
+	elems   uint8 // elements of a shared map: see elemsFor
 }
 
 type edge struct {
@@ -65,22 +66,28 @@ type edge struct {
 type slotOp uint8
 
 const (
-	slotConst   slotOp = iota + 1 // constant of key column at
-	slotKey                       // logical key value of key column at
-	slotFrom                      // value col of the From bound, encoded as key column at
-	slotTo                        // the same of the To bound
-	slotTTL                       //
-	slotSet                       // scalar or data of column at
-	slotSetEnc                    // its encoding
-	slotWhole                     // whole collection of column at
-	slotMerge                     // new elements of column at
-	slotDrop                      // keys of elements of column at
-	slotAppend                    // new end of list at
-	slotElemEnc                   // encoding of the whole or merged elements before
-	slotIf                        // value in the condition on column at
-	slotIfEnc                     // its encoding
-	slotFilter                    // argument of filter at (reads)
-	slotLimit                     // the last argument (reads)
+	slotConst     slotOp = iota + 1 // constant of key column at
+	slotKey                         // logical key value of key column at
+	slotFrom                        // value col of the From bound, encoded as key column at
+	slotTo                          // the same of the To bound
+	slotTTL                         //
+	slotSet                         // scalar or data of column at
+	slotSetEnc                      // its encoding
+	slotWhole                       // whole collection of column at
+	slotMerge                       // new elements of column at
+	slotDrop                        // keys of elements of column at
+	slotAppend                      // new end of list at
+	slotElemEnc                     // encoding of the whole or merged elements before
+	slotIf                          // value in the condition on column at
+	slotIfEnc                       // its encoding
+	slotFilter                      // argument of filter at (reads)
+	slotLimit                       // the last argument (reads)
+	slotTag                         // tag of key column at
+	slotAppendKey                   // name of the new batch of column at
+	slotElemKey                     // key of element at of the shared map
+	slotElem                        // its value
+	slotPlus                        // all elements that are added
+	slotMinus                       // keys of all elements that are taken away
 )
 
 type slot struct {
@@ -128,7 +135,13 @@ func (s *shapes) put(key shape, st *stmt) *stmt {
 // Compiler renders the mutations of one layout.
 type Compiler struct {
 	layout *Layout
-	caches map[*plan.Table][]*shapes // by family
+	// NoNulls takes elements of shared maps away by a statement of their own,
+	// not by assigning null to them.
+	NoNulls bool
+	// Fragments says that texts of writes are parts of others, so that Texts
+	// lists those of reads only.
+	Fragments bool
+	caches    map[*plan.Table][]*shapes // by family
 
 	mu    sync.Mutex
 	texts map[string]*cql.Statement // every text ever made, by text
@@ -176,7 +189,9 @@ func (c *Compiler) statement(t *Table, family int, key shape) *stmt {
 		return st
 	}
 	st := cache.put(key, t.render(&t.Families[family], key))
-	c.record(&st.Statement)
+	if !c.Fragments {
+		c.record(&st.Statement)
+	}
 	return st
 }
 

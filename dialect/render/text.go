@@ -53,7 +53,7 @@ func (t *Table) render(f *Family, s shape) *stmt {
 	st.Plan = t.Logical.Name
 	st.KeyArgs = w.key
 	st.Conditional = s.row != noRowTest || s.equal|s.absent != 0
-	st.Idempotent = !st.Conditional && s.appends == 0
+	st.Idempotent = !st.Conditional && (s.appends == 0 || t.style == Blocks)
 	return st
 }
 
@@ -97,7 +97,10 @@ func (t *Table) insert(w *writer, f *Family, s shape) {
 		}
 	}
 	w.WriteByte(')')
-	if s.row == testNotExists {
+	switch {
+	case t.style == Blocks:
+		t.tests(w, f, s)
+	case s.row == testNotExists:
 		w.WriteString(" IF NOT EXISTS")
 	}
 	w.ttl(s.ttl)
@@ -136,6 +139,12 @@ func (t *Table) update(w *writer, f *Family, s shape) {
 			encoding = slotSetEnc
 		case s.whole&bit != 0:
 			assign("", slotWhole)
+		case s.appends&bit != 0 && c.Form == EventMap:
+			sets.next(w)
+			w.WriteString(c.Name + "[")
+			w.marker(slot{op: slotAppendKey, at: at})
+			w.WriteString("] = ")
+			w.marker(slot{op: slotAppend, at: at})
 		case s.appends&bit != 0:
 			assign(" + ", slotAppend)
 		case s.deltas&bit != 0:
@@ -150,6 +159,7 @@ func (t *Table) update(w *writer, f *Family, s shape) {
 			w.marker(slot{op: encoding, at: at})
 		}
 	}
+	t.entries(w, &sets, f, s)
 	f.where(w)
 	t.conditionText(w, f, s)
 }
@@ -159,6 +169,9 @@ func (f *Family) where(w *writer) {
 	and := list{sep: " AND "}
 	w.WriteString(" WHERE ")
 	for i := range f.Key {
+		if f.Key[i].Tag != 0 {
+			continue
+		}
 		and.next(w)
 		w.WriteString(f.Key[i].Name + " = ")
 		f.keyValue(w, i)
@@ -173,6 +186,8 @@ func (f *Family) keyValue(w *writer, i int) {
 		w.key = append(w.key, len(w.slots))
 	}
 	switch {
+	case k.Tag != 0:
+		w.marker(slot{op: slotTag, at: uint8(i)})
 	case k.Of != nil:
 		w.marker(slot{op: slotKey, at: uint8(i)})
 	case i < f.Partition:
@@ -183,6 +198,10 @@ func (f *Family) keyValue(w *writer, i int) {
 }
 
 func (t *Table) conditionText(w *writer, f *Family, s shape) {
+	if t.style == Blocks {
+		t.tests(w, f, s)
+		return
+	}
 	and := list{sep: " AND "}
 	begin := func() {
 		if !and.more {
@@ -244,7 +263,7 @@ func (f *Family) whereRange(w *writer, eq int, from, to edge) {
 		f.keyValue(w, i)
 	}
 	fixed := f.fixed(eq)
-	if from.width <= 1 && to.width <= 1 {
+	if from.width <= 1 && to.width <= 1 || f.Key[fixed].And != nil {
 		for i := f.Partition; i < fixed; i++ {
 			and.next(w)
 			w.WriteString(f.Key[i].Name + " = ")
@@ -305,7 +324,7 @@ func (f *Family) tuple(w *writer, and *list, fixed int, e edge, op slotOp) {
 // value when the first eq logical key columns are given.
 func (f *Family) fixed(eq int) int {
 	n := 0
-	for n < len(f.Key) && (f.Key[n].Of == nil || f.Key[n].at < eq) {
+	for n < len(f.Key) && f.Key[n].Tag == 0 && (f.Key[n].Of == nil || f.Key[n].last() < eq) {
 		n++
 	}
 	return n
@@ -318,6 +337,10 @@ func (t *Table) checkRange(f *Family, eq int, from, to edge) error {
 	if fixed < f.Partition {
 		return fmt.Errorf("rows of %s are looked up by %d key columns, got %d", t.Logical, f.Partition, eq)
 	}
+	pair := fixed < len(f.Key) && f.Key[fixed].And != nil
+	if pair && eq > f.Key[fixed].at {
+		return fmt.Errorf("%s is stored with %s: both are given or neither", f.Key[fixed].Of, f.Key[fixed].And)
+	}
 	for _, e := range []edge{from, to} {
 		if (e.compare == plan.Unbounded) != (e.width == 0) {
 			return fmt.Errorf("bound of %d columns with relation %d", e.width, e.compare)
@@ -327,6 +350,9 @@ func (t *Table) checkRange(f *Family, eq int, from, to edge) error {
 		}
 		for i := range int(e.width) {
 			k := fixed + i
+			if pair && i == 1 {
+				continue
+			}
 			if k >= len(f.Key) || f.Key[k].Of != t.Logical.Key[eq+i] {
 				return fmt.Errorf("%s is not stored in the order of %s", t.Logical, t.Logical.Key[eq+i])
 			}

@@ -17,8 +17,9 @@ func Document(w io.Writer, dialects ...dialect.Dialect) error {
 # Store calls, plans and CQL
 
 Each call of Temporal's stores is one plan or a few (package core/plan). A dialect compiles a plan to statements, whose
-texts do not depend on the values: what a write leaves alone is unset. Statements under one step make one request.
-*Rounds* are requests that are waited for one after the other; all steps marked ahead run side by side and count as one.
+texts do not depend on the values: what a write leaves alone is unset, or not named. Statements under one step make one request.
+*Rounds* are requests that are waited for one after the other; all steps marked ahead run side by side and count as one,
+but for those of a later wave, which follow those of the one before.
 
 `)
 	names := make([]string, len(dialects))
@@ -70,7 +71,7 @@ func Cost(d dialect.Dialect, s Sample) (rounds, statements int, err error) {
 	for i := range p.Steps {
 		statements += len(p.Steps[i].Calls)
 		if p.Steps[i].Ahead {
-			ahead = 1
+			ahead = max(ahead, p.Steps[i].Wave+1)
 		} else {
 			rounds++
 		}

@@ -26,6 +26,12 @@ func CQL(d dialect.Dialect, s Sample) (string, error) {
 				callText(&b, c)
 			}
 		}
+		if p.Undo != nil {
+			fmt.Fprintf(&b, "-- after a refusal: %s\n", stepText(p.Undo))
+			for _, c := range p.Undo.Calls {
+				callText(&b, c)
+			}
+		}
 		return b.String(), nil
 	}
 	p, err := d.CompileRead(s.Read)
@@ -46,6 +52,9 @@ func stepText(s *cql.Step) string {
 	var words []string
 	if s.Ahead {
 		words = append(words, "ahead")
+		if s.Wave > 0 {
+			words = append(words, fmt.Sprintf("wave %d", s.Wave+1))
+		}
 	}
 	conditional := slices.ContainsFunc(s.Calls, func(c cql.Call) bool { return c.Conditional })
 	if conditional {
@@ -69,7 +78,7 @@ func callText(b *strings.Builder, c cql.Call) {
 	for i, a := range c.Args {
 		args[i] = argText(a)
 	}
-	fmt.Fprintf(b, "%s;\n", c.Text)
+	fmt.Fprintf(b, "%s;\n", strings.TrimSuffix(c.Text, ";"))
 	if len(args) > 0 {
 		fmt.Fprintf(b, "--   %s\n", strings.Join(args, ", "))
 	}
@@ -84,6 +93,8 @@ func argText(a any) string {
 		return "null"
 	case cql.UnsetValue:
 		return "unset"
+	case cql.WriteNumberValue:
+		return "number of the write"
 	case cql.Raw:
 		return fmt.Sprintf("0x%x", []byte(a))
 	case []byte:
