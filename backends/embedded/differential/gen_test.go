@@ -23,6 +23,8 @@ type generator struct {
 	// and only those cells keep the row. Then SELECT * and SELECT c show a row that
 	// SELECT c, v does not.
 	whole bool
+	// inCAS says that the next writes are members of a conditional batch.
+	inCAS bool
 	// hits and misses of conditions so far, to keep both frequent.
 	hits, misses int
 }
@@ -33,6 +35,10 @@ type writer struct {
 	b       strings.Builder
 	st      stmt
 	literal bool // values are written into the text
+	// What the statement is: one with conditions, one of static columns alone.
+	conditional, static bool
+	// readsList says that it changes a list in a way that reads it first, as by index.
+	readsList bool
 }
 
 func (g *generator) writer() *writer { return &writer{generator: g, literal: g.r.IntN(6) == 0} }
@@ -165,6 +171,8 @@ func (g *generator) batch(conditional bool) stmt {
 	same := k[:len(g.s.partition)]
 	n := 2 + g.r.IntN(3)
 	var members []stmt
+	g.inCAS = conditional
+	defer func() { g.inCAS = false }()
 	for i := range n {
 		cond := conditional && (i == 0 || g.r.IntN(3) == 0)
 		part := same

@@ -109,6 +109,7 @@ func (g *generator) hasStatic() bool {
 func (g *generator) update(k [][]byte, conditional bool) stmt {
 	w := g.writer()
 	static := g.hasStatic() && g.r.IntN(8) == 0
+	w.conditional, w.static = conditional, static
 	w.put("UPDATE %%T").using(g.r.IntN(2) == 0, g.stamp(conditional)).put(" SET ")
 	n := 0
 	for _, i := range g.r.Perm(len(g.s.others)) {
@@ -170,7 +171,11 @@ func (w *writer) assign(c column) {
 	case cqltype.Set:
 		w.put("%s = %s %s ", c.name, c.name, []string{"+", "-"}[w.r.IntN(2)]).value(c.typ, whole)
 	default:
-		switch w.r.IntN(5) {
+		op := w.r.IntN(5)
+		if (op == 0 || op == 2) && !w.readable(c) {
+			op = 3
+		}
+		switch op {
 		case 0:
 			w.put("%s[%d] = ", c.name, w.r.IntN(3)).value(c.typ.Elems[0], orNull(elem(0)))
 		case 1:
@@ -181,6 +186,20 @@ func (w *writer) assign(c column) {
 			w.put("%s = %s + ", c.name, c.name).value(c.typ, whole)
 		}
 	}
+}
+
+// readable tells whether a statement may change a list in a way that reads it first.
+// For a conditional statement Cassandra reads only what its conditions ask for, and
+// takes a list that it has not read for an empty one: where they are on statics
+// alone it reads the partition's first row, and where the rows that they name do not
+// exist it has no statics (corpus: lwt). Then it refuses, or applies and leaves the
+// list as it is.
+func (w *writer) readable(c column) bool {
+	if w.inCAS && w.hasStatic() || w.conditional && c.static && !w.static {
+		return false
+	}
+	w.readsList = w.readsList || !c.static
+	return true
 }
 
 func (g *generator) delete(k [][]byte, conditional bool) stmt {
@@ -202,10 +221,11 @@ func (g *generator) delete(k [][]byte, conditional bool) stmt {
 			}
 			n++
 			w.put("%s", c.name)
+			w.conditional, w.static = conditional, static
 			switch {
 			case c.typ.Kind == cqltype.UDT && !c.typ.Frozen && g.r.IntN(2) == 0:
 				w.put(".f")
-			case c.typ.Kind == cqltype.List && !c.typ.Frozen && g.r.IntN(2) == 0:
+			case c.typ.Kind == cqltype.List && !c.typ.Frozen && g.r.IntN(2) == 0 && w.readable(c):
 				w.put("[%d]", g.r.IntN(2))
 			case c.typ.Kind == cqltype.Map && !c.typ.Frozen && g.r.IntN(2) == 0, c.typ.Kind == cqltype.Set && !c.typ.Frozen && g.r.IntN(2) == 0:
 				w.put("[").value(c.typ.Elems[0], g.element(c, 0)).put("]")
