@@ -87,8 +87,10 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) run -tags $(TAGS) ./test/bench/workflows -out results/workflows.json
 
 .PHONY: soak
-soak: build ## one hour of workflows while the server is killed again and again; JSON in results/
+soak: build ## 100,000 random statements against Cassandra, then one hour of workflows while the server is killed again and again; JSON in results/
 	@mkdir -p results
+	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run Agrees \
+	  -random -statements $${SOAK_STATEMENTS:-100000} -results $(CURDIR)/results/embedded-differential.json
 	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
 
 .PHONY: faults

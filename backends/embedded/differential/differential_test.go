@@ -236,5 +236,5 @@ func (c *comparison) report(t *testing.T, seed uint64, sc script, d *difference)
 	if sd == nil {
 		sd = d
 	}
-	t.Errorf("seed %d, shrunk from %d statements to:\n%s%s", seed, len(sc.stmts), b.String(), sd)
+	t.Errorf("seed %d (repeat with -seed %d -statements 1), shrunk from %d statements to:\n%s%s", seed, seed, len(sc.stmts), b.String(), sd)
 }
