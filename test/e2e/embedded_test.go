@@ -40,3 +40,8 @@ func TestEmbeddedFeaturesInMemory(t *testing.T) {
 	require.Len(t, most, 4, "the names above are those of features")
 	runFeatures(t, inside(t, map[string]any{"ephemeral": true}), most)
 }
+
+// TestKilledEmbeddedServerLosesNothing kills server and database at once, twice.
+func TestKilledEmbeddedServerLosesNothing(t *testing.T) {
+	killTwice(t, inside(t, map[string]any{"dataDir": t.TempDir()}))
+}

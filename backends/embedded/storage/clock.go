@@ -13,25 +13,31 @@ const clockLease = int64(60 * time.Second / time.Microsecond)
 // too, even if the machine's clock is set back.
 type clock struct {
 	wall func() time.Time
+	// store keeps a ceiling on disk before it returns. It is not left to the
+	// transaction that needs it: that one may be aborted, or reach the log after
+	// others with later times.
+	store func(ceiling int64) error
 
 	mu      sync.Mutex
 	last    int64
-	ceiling int64 // on disk, or about to be
+	ceiling int64 // on disk
 }
 
-// next returns n new timestamps, the first of them. If ceiling is not zero it
-// must be stored together with what the timestamps are used for.
-func (c *clock) next(n int64) (ts, ceiling int64) {
-	now := c.wall().UnixMicro()
+// next returns the first of n new timestamps. Every half lease it waits for the
+// disk.
+func (c *clock) next(n int64) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ts = max(now, c.last+1)
-	c.last = ts + n - 1
-	if c.last+clockLease/2 > c.ceiling {
-		c.ceiling = c.last + clockLease
-		ceiling = c.ceiling
+	ts := max(c.wall().UnixMicro(), c.last+1)
+	last := ts + n - 1
+	if last+clockLease/2 > c.ceiling {
+		if err := c.store(last + clockLease); err != nil {
+			return 0, err
+		}
+		c.ceiling = last + clockLease
 	}
-	return ts, ceiling
+	c.last = last
+	return ts, nil
 }
 
 // seconds returns the wall clock's second, by which cells expire.

@@ -96,7 +96,10 @@ func (s *Store) EnableTimestamps(id uint32) (floor int64, err error) {
 		return 0, err
 	}
 	if st.deletes.Load() {
-		ts, _ := s.clock.next(1)
+		ts, err := s.clock.next(1)
+		if err != nil {
+			return 0, err
+		}
 		st.floor.Store(ts)
 	}
 	st.stamped.Store(true)
@@ -125,6 +128,13 @@ func (s *Store) write(f func(b *pebble.Batch) error) error {
 		return s.stopWith(err)
 	}
 	return nil
+}
+
+// storeCeiling keeps the time above which no write time was given out.
+func (s *Store) storeCeiling(ceiling int64) error {
+	return s.write(func(b *pebble.Batch) error {
+		return b.Set(metaKey(metaClock), binary.BigEndian.AppendUint64(nil, uint64(ceiling)), nil)
+	})
 }
 
 // loadMeta checks the format version, writes it to a new store, and reads what

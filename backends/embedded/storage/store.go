@@ -109,7 +109,7 @@ var ErrClosed = errors.New("the store is closed")
 func Open(o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{opts: o, log: o.Log, fs: o.FS, quit: make(chan struct{})}
-	s.clock.wall = o.Now
+	s.clock.wall, s.clock.store = o.Now, s.storeCeiling
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("opening the data directory %s: %w", o.Dir, err)
 	}

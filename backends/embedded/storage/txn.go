@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -72,17 +71,12 @@ func (s *Store) Begin(o TxnOptions, l ...Latch) (*Txn, error) {
 	}
 	tx := &Txn{s: s, opts: o, latches: l, batch: newPebbleBatch(s.db), now: s.clock.seconds()}
 	tx.view = View{s: s, now: tx.now}
-	tx.ts = tx.nextTime()
-	return tx, nil
-}
-
-// nextTime returns a new write time.
-func (tx *Txn) nextTime() int64 {
-	ts, ceiling := tx.s.clock.next(1)
-	if ceiling != 0 {
-		tx.batch.set(metaKey(metaClock), binary.BigEndian.AppendUint64(nil, uint64(ceiling)))
+	var err error
+	if tx.ts, err = s.clock.next(1); err != nil {
+		tx.Abort()
+		return nil, err
 	}
-	return ts
+	return tx, nil
 }
 
 // Timestamp returns the transaction's write time in microseconds since 1970: of

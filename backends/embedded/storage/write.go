@@ -81,7 +81,11 @@ func (tx *Txn) rules(t *Table, timestamp *int64) (rules, error) {
 	tx.writes++
 	if r.keep && tx.opts.Sequential && timestamp == nil && tx.writes > 1 {
 		// Where timestamps decide, order needs timestamps of its own.
-		r.ts = tx.nextTime()
+		ts, err := tx.s.clock.next(1)
+		if err != nil {
+			return r, err
+		}
+		r.ts = ts
 	}
 	// A single write with the store's own time is newer than all there is.
 	r.lww = r.keep || tx.writes > 1 && !tx.opts.Sequential
