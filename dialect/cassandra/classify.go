@@ -1,53 +1,18 @@
 package cassandra
 
 import (
-	"context"
-	"errors"
-	"net"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
+	"github.com/temporal-ycql/temporal-ycql/dialect/render"
 )
 
 // Classify implements dialect.Dialect. What is not known not to have been
 // applied is Unknown: a conditional write that is sent again after it did take
 // effect is refused by its own doing.
 func (*Dialect) Classify(err error, write bool) (errs.Kind, errs.Outcome) {
-	kind, outcome := classify(err)
-	if !write {
-		outcome = errs.NotApplied
-	}
-	return kind, outcome
-}
-
-func classify(err error) (errs.Kind, errs.Outcome) {
-	if errors.Is(err, cql.ErrClosed) {
-		return errs.Closed, errs.NotApplied
-	}
-	outcome := errs.Unknown
-	var e *cql.Error
-	if errors.As(err, &e) {
-		switch e.Reach {
-		case cql.Replied:
-			return reply(e)
-		case cql.Unsent:
-			outcome = errs.NotApplied
-		case cql.Sent:
-		}
-	}
-	var timeout net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return errs.Canceled, outcome
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
-		e != nil && e.Reach == cql.Sent && strings.Contains(e.Message, "timeout"):
-		return errs.Timeout, outcome
-	case e != nil:
-		// A connection that broke, a driver's own limit, no host to ask.
-		return errs.Unavailable, outcome
-	}
-	return errs.Internal, outcome
+	return render.Classify(err, write, reply)
 }
 
 // reply places an error that the server sent (native protocol v4 section 9, v5

@@ -1,13 +1,11 @@
 package ycql
 
 import (
-	"context"
-	"errors"
-	"net"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
+	"github.com/temporal-ycql/temporal-ycql/dialect/render"
 )
 
 // Classify implements dialect.Dialect. YugabyteDB says with one code (0x2200)
@@ -15,40 +13,7 @@ import (
 // waiting, so errors are told apart by their texts. A text that is not known to
 // mean that nothing was written leaves the outcome unknown.
 func (*Dialect) Classify(err error, write bool) (errs.Kind, errs.Outcome) {
-	kind, outcome := classify(err)
-	if !write {
-		outcome = errs.NotApplied
-	}
-	return kind, outcome
-}
-
-func classify(err error) (errs.Kind, errs.Outcome) {
-	if errors.Is(err, cql.ErrClosed) {
-		return errs.Closed, errs.NotApplied
-	}
-	outcome := errs.Unknown
-	var e *cql.Error
-	if errors.As(err, &e) {
-		switch e.Reach {
-		case cql.Replied:
-			return reply(e)
-		case cql.Unsent:
-			outcome = errs.NotApplied
-		case cql.Sent:
-		}
-	}
-	var timeout net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return errs.Canceled, outcome
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
-		e != nil && e.Reach == cql.Sent && strings.Contains(e.Message, "timeout"):
-		return errs.Timeout, outcome
-	case e != nil:
-		// A connection that broke, a driver's own limit, no host to ask.
-		return errs.Unavailable, outcome
-	}
-	return errs.Internal, outcome
+	return render.Classify(err, write, reply)
 }
 
 // meaning is what a fragment of a message says.
