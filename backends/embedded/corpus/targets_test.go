@@ -11,6 +11,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/systables"
+	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 )
 
 func TestEngineAsCassandra(t *testing.T) {
@@ -21,16 +22,17 @@ func TestEngineAsYCQL(t *testing.T) {
 	target{"engine", "ycql", serve(t, parse.YCQL)}.runAll(t)
 }
 
-func TestRealCassandra(t *testing.T) { runReal(t, "cassandra", "CQL_TEST_CASSANDRA") }
+func TestRealCassandra(t *testing.T) {
+	target{"real", "cassandra", cassandratest.Start(t).Addr()}.runAll(t)
+}
 
-func TestRealYugabyteDB(t *testing.T) { runReal(t, "ycql", "CQL_TEST_YUGABYTE") }
-
-func runReal(t *testing.T, dialect, variable string) {
+func TestRealYugabyteDB(t *testing.T) {
+	const variable = "CQL_TEST_YUGABYTE"
 	addr := os.Getenv(variable)
 	if addr == "" {
 		t.Skipf("%s is not set: the corpus was not run against a real server", variable)
 	}
-	target{"real", dialect, addr}.runAll(t)
+	target{"real", "ycql", addr}.runAll(t)
 }
 
 // serve starts an engine in memory with its server.
