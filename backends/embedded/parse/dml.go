@@ -269,18 +269,7 @@ func (p *parser) update() (Statement, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if p.dialect == Cassandra || p.isWord(0, "where") {
-		if err := p.expectWord("where"); err != nil {
-			return nil, err
-		}
-		if s.Where, err = p.where(); err != nil {
-			return nil, err
-		}
-	}
-	if s.Tail, err = p.cond(false); err != nil {
-		return nil, err
-	}
-	if err := p.returns(&s.Tail); err != nil {
+	if err := p.whereAndTail(&s.Where, &s.Tail); err != nil {
 		return nil, err
 	}
 	s.Span = Span{s.Word.Start, p.prevEnd()}
@@ -363,22 +352,28 @@ func (p *parser) delete() (Statement, error) {
 	if err := p.using(&s.Using); err != nil {
 		return nil, err
 	}
-	if p.dialect == Cassandra || p.isWord(0, "where") {
-		if err := p.expectWord("where"); err != nil {
-			return nil, err
-		}
-		if s.Where, err = p.where(); err != nil {
-			return nil, err
-		}
-	}
-	if s.Tail, err = p.cond(false); err != nil {
-		return nil, err
-	}
-	if err := p.returns(&s.Tail); err != nil {
+	if err := p.whereAndTail(&s.Where, &s.Tail); err != nil {
 		return nil, err
 	}
 	s.Span = Span{s.Word.Start, p.prevEnd()}
 	return s, nil
+}
+
+// whereAndTail is how UPDATE and DELETE end: which rows, on what condition, and
+// in what form the answer.
+func (p *parser) whereAndTail(where *[]*Expr, tail *Tail) (err error) {
+	if p.dialect == Cassandra || p.isWord(0, "where") {
+		if err := p.expectWord("where"); err != nil {
+			return err
+		}
+		if *where, err = p.where(); err != nil {
+			return err
+		}
+	}
+	if *tail, err = p.cond(false); err != nil {
+		return err
+	}
+	return p.returns(tail)
 }
 
 // batch is Cassandra's BEGIN BATCH; YCQL has no such statement.
