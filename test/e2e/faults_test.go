@@ -102,7 +102,9 @@ func TestRolesFindEachOther(t *testing.T) {
 		needs.Missing(t, "a whole loopback network", "run this test on Linux, where 127.0.0.0/8 is one")
 	}
 	const victim = 4
-	s := launch(t, subject(t), harness.Spec{Processes: []harness.Process{
+	// Consistent hashing places shards. Of 64 the chance that one of two hosts gets
+	// none is 2^-63; of 4 it is one in eight.
+	s := launch(t, subject(t), harness.Spec{Shards: 64, Processes: []harness.Process{
 		{Host: "127.0.0.11", Roles: []string{harness.Frontend}},
 		{Host: "127.0.0.12", Roles: []string{harness.Matching}},
 		{Host: "127.0.0.13", Roles: []string{harness.Worker}},
