@@ -131,7 +131,7 @@ func (g *generator) wrong() stmt {
 	v := g.s.others[g.r.IntN(len(g.s.others))]
 	switch g.r.IntN(12) {
 	case 0:
-		if len(g.s.clustering) == 0 {
+		if len(g.s.clustering) == 0 || v.static {
 			return g.wrong() // would be right
 		}
 		w.put("UPDATE %%T SET %s = ", v.name).value(v.typ, g.pick(v)).where(k, g.s.partition)

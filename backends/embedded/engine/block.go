@@ -95,24 +95,26 @@ func (e *Engine) runBlock(p *blockPlan, v env) (*server.Result, error) {
 		if w.nothing() {
 			continue
 		}
-		res.Cost.Rounds++
-		res.Cost.Statements++
-		if len(x.tab.def.Indexes) > 0 {
-			res.Cost.Rounds++
-		}
 		if x.cond != nil {
 			conditional++
 		}
 		ws = append(ws, w)
 	}
-	res.Cost.Commits = 1
-	_, ticket, err := e.step(ws, true)
+	out, ticket, err := e.step(ws, true)
+	for _, w := range ws[:len(out)] {
+		res.Cost.Rounds++
+		res.Cost.Statements++
+		if len(w.p.tab.def.Indexes) > 0 {
+			res.Cost.Rounds++
+		}
+	}
 	if werr := waited(ticket); werr != nil {
-		return nil, werr
+		return res, werr
 	}
 	if err != nil {
-		return nil, err
+		return res, err
 	}
+	res.Cost.Commits = 1
 	if conditional == 0 {
 		return res, nil
 	}

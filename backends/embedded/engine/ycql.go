@@ -57,7 +57,8 @@ func (w *pending) writeCost(c *server.Cost) {
 
 // step tests and applies writes under one transaction. In a round of a batch all
 // conditions see the state before it; in a block (sequential) each sees the writes
-// before it, and the first refusal or error ends it.
+// before it, and the first refusal or error ends it: the verdicts are then those of
+// the statements that had their turn, the failed one included.
 func (e *Engine) step(ws []*pending, block bool) ([]verdict, storage.Ticket, error) {
 	if err := e.stampTables(ws); err != nil {
 		return nil, storage.Ticket{}, err
@@ -74,14 +75,15 @@ func (e *Engine) step(ws []*pending, block bool) ([]verdict, storage.Ticket, err
 	}
 	if block {
 		for i, w := range ws {
+			had := out[:i+1]
 			if err := test(i); err != nil {
-				return nil, tx.Abort(), err
+				return had, tx.Abort(), err
 			}
 			if !out[i].applied {
-				return nil, tx.Abort(), w.notSatisfied()
+				return had, tx.Abort(), w.notSatisfied()
 			}
 			if err := w.apply(tx); err != nil {
-				return nil, tx.Abort(), storageError(w.located(err))
+				return had, tx.Abort(), storageError(w.located(err))
 			}
 		}
 		ticket, err := tx.Commit()
@@ -154,17 +156,17 @@ func (e *Engine) runYCQLWrite(w *pending, res *server.Result) (*server.Result, e
 	w.writeCost(&res.Cost)
 	out, ticket, err := e.step([]*pending{w}, false)
 	if werr := waited(ticket); werr != nil {
-		return nil, werr
+		return res, werr
 	}
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	v := &out[0]
 	switch {
 	case w.p.returnsStatus:
 		statusRows(res, []*pending{w}, out)
 	case v.err != nil:
-		return nil, v.err
+		return res, v.err
 	case w.p.cond != nil:
 		var rows []*rowView
 		if v.row != nil {

@@ -44,13 +44,26 @@ func (c Counts) Sub(before Counts) Counts {
 	}
 }
 
-func (c *Counters) addCost(r *Result) {
+func (c *Counters) addResult(r *Result) {
+	c.addCost(r.Cost)
 	rows := int64(r.RowCount())
 	for ; c != nil; c = c.parent {
-		c.rounds.Add(int64(r.Cost.Rounds))
-		c.commits.Add(int64(r.Cost.Commits))
-		c.statements.Add(int64(r.Cost.Statements))
 		c.rows.Add(rows)
+	}
+}
+
+// addFailed adds what a statement that failed has spent; r may be nil.
+func (c *Counters) addFailed(r *Result) {
+	if r != nil {
+		c.addCost(r.Cost)
+	}
+}
+
+func (c *Counters) addCost(cost Cost) {
+	for ; c != nil; c = c.parent {
+		c.rounds.Add(int64(cost.Rounds))
+		c.commits.Add(int64(cost.Commits))
+		c.statements.Add(int64(cost.Statements))
 	}
 }
 

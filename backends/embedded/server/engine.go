@@ -16,7 +16,8 @@ import (
 //
 // Errors: a [*wire.Error], or one that wraps it, is sent as it is. Any other error
 // goes out as 0x0000 with its text. The sentinels at the end of this file tell the
-// server not to answer at all.
+// server not to answer at all. A result beside an error tells by its Cost what the
+// statement has spent before it failed; nothing else of it is looked at.
 //
 // Memory: everything in the arguments (texts excepted, they are ordinary strings)
 // aliases a buffer that is used again once the method returned. Who keeps a value

@@ -196,6 +196,7 @@ func (r *request) query() error {
 	r.setParams()
 	res, err := r.conn.server.engine.Query(r.conn.ctx, *r.conn.keyspace.Load(), text, &r.params)
 	if err != nil {
+		r.conn.counters.addFailed(res)
 		return err
 	}
 	r.answer(res, nil)
@@ -224,6 +225,7 @@ func (r *request) execute() error {
 	r.setParams()
 	res, err := r.conn.server.engine.Execute(r.conn.ctx, st.Prepared, &r.params)
 	if err != nil {
+		r.conn.counters.addFailed(res)
 		return r.stale(st, err)
 	}
 	r.answer(res, st)
@@ -279,6 +281,7 @@ func (r *request) runBatch() error {
 	}
 	res, err := c.server.engine.Batch(c.ctx, &r.run)
 	if err != nil {
+		c.counters.addFailed(res)
 		return r.staleMember(err)
 	}
 	r.answer(res, nil)
@@ -313,7 +316,7 @@ const tracingWarning = "tracing is not supported by the embedded engine"
 // answer sends res; st is the prepared statement that it came from, if any.
 func (r *request) answer(res *Result, st *statement) {
 	c := r.conn
-	c.counters.addCost(res)
+	c.counters.addResult(res)
 	warnings := res.Warnings
 	if r.h.Flags&wire.FlagTracing != 0 {
 		warnings = append(warnings[:len(warnings):len(warnings)], tracingWarning)

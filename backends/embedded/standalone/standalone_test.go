@@ -84,6 +84,11 @@ func session(t testing.TB, n *standalone.Node, edit func(*gocql.ClusterConfig)) 
 
 func ybSession(t testing.TB, n *standalone.Node, counters *server.Counters) *ybgocql.Session {
 	t.Helper()
+	return ybSessionWith(t, n, counters, func(*ybgocql.ClusterConfig) {})
+}
+
+func ybSessionWith(t testing.TB, n *standalone.Node, counters *server.Counters, edit func(*ybgocql.ClusterConfig)) *ybgocql.Session {
+	t.Helper()
 	c := ybgocql.NewCluster(n.Addr().IP.String())
 	c.Timeout, c.ConnectTimeout, c.Consistency, c.ReconnectInterval = 10*time.Second, 10*time.Second, ybgocql.Quorum, 0
 	if n.TCPAddr() == nil {
@@ -91,6 +96,7 @@ func ybSession(t testing.TB, n *standalone.Node, counters *server.Counters) *ybg
 	} else {
 		c.Port = n.TCPAddr().(*net.TCPAddr).Port
 	}
+	edit(c)
 	s, err := c.CreateSession()
 	if err != nil {
 		t.Fatal(err)
@@ -366,6 +372,14 @@ func TestCountersOfYCQLStatementsCountedByHand(t *testing.T) {
 	query := func(text string, args ...any) func() error {
 		return func() error { return s.Query(text, args...).Exec() }
 	}
+	refused := func(text string) func() error {
+		return func() error {
+			if err := s.Query(text).Exec(); err == nil || !strings.Contains(err.Error(), "was not satisfied") {
+				return fmt.Errorf("%w, want a refusal", err)
+			}
+			return nil
+		}
+	}
 	for _, tt := range []struct {
 		name                        string
 		run                         func() error
@@ -381,6 +395,9 @@ func TestCountersOfYCQLStatementsCountedByHand(t *testing.T) {
 		)), 1, 0, 3, 0},
 		{"a block of three statements", query("BEGIN TRANSACTION UPDATE app.t SET v = 3 WHERE k = 1 AND c = 1 IF v = 2 ELSE ERROR; " +
 			"INSERT INTO app.t (k, c, v) VALUES (4, 1, 1); DELETE FROM app.t WHERE k = 3 AND c = 1; END TRANSACTION;"), 3, 1, 3, 1},
+		{"a conditional update that is refused with an error", refused("UPDATE app.t SET v = 2 WHERE k = 1 AND c = 1 IF v = 7 ELSE ERROR"), 1, 0, 1, 0},
+		{"a block that ends with its second statement", refused("BEGIN TRANSACTION INSERT INTO app.t (k, c, v) VALUES (5, 1, 1); " +
+			"UPDATE app.t SET v = 3 WHERE k = 1 AND c = 1 IF v = 2 ELSE ERROR; INSERT INTO app.t (k, c, v) VALUES (5, 2, 1); END TRANSACTION;"), 2, 0, 2, 0},
 		{"an insert into a table with an index", query("INSERT INTO app.u (k, v) VALUES (1, 1)"), 2, 1, 1, 0},
 		{"a read of two pages' worth in one", query("SELECT * FROM app.t WHERE k = 2"), 1, 0, 1, 2},
 		{"a read of a system table", query("SELECT * FROM system_schema.keyspaces WHERE keyspace_name = 'app'"), 0, 0, 0, 1},
