@@ -165,13 +165,17 @@ func chosen(c *cli.Context) (backend.Opener, error) {
 
 // replication reads the flags of create.
 func replication(c *cli.Context) (schema.Replication, error) {
-	r := schema.Replication{Strategy: c.String("replication-strategy"), Factor: c.Int("replication-factor")}
-	if r.Factor < 1 {
-		return r, fmt.Errorf("--replication-factor %d: must be at least 1", r.Factor)
+	r := schema.Replication{Strategy: c.String("replication-strategy")}
+	factor := c.Int("replication-factor")
+	if factor < 1 {
+		return r, fmt.Errorf("--replication-factor %d: must be at least 1", factor)
+	}
+	if c.IsSet("replication-factor") {
+		r.Factor = factor // nothing said is not 1: there are databases that must not be told
 	}
 	for _, given := range c.StringSlice("datacenter") {
 		name, copies, found := strings.Cut(given, ":")
-		n := r.Factor
+		n := factor
 		if found {
 			var err error
 			if n, err = strconv.Atoi(copies); err != nil || n < 1 {

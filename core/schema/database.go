@@ -19,7 +19,7 @@ type database struct {
 	ctx      context.Context //nolint:containedctx // the interface has none
 	admin    cql.Admin
 	keyspace string
-	dialect  string
+	set      Set
 	// dry, if not nil, is where statements are printed that would be executed.
 	dry io.Writer
 	// start is the version to begin with in a dry run of a keyspace that has none.
@@ -48,30 +48,63 @@ func (d *database) run(statement string, args ...any) error {
 		return err
 	}
 	d.report(oneLine(statement))
-	err := d.admin.Exec(d.ctx, statement, args...)
+	err := d.again(func() error { return d.admin.Exec(d.ctx, statement, args...) })
 	if cause := context.Cause(d.ctx); err != nil && cause != nil {
 		return cause // the lock was lost: the statement's own error is a consequence
 	}
-	return tolerable(err)
+	return d.set.server.tolerable(err)
+}
+
+// again does it until it gives no error that passes.
+func (d *database) again(do func() error) error {
+	for begin := time.Now(); ; {
+		err := do()
+		var e *cql.Error
+		if !errors.As(err, &e) || !says(e, d.set.server.passing) || time.Since(begin) > passingTime {
+			return err
+		}
+		select {
+		case <-d.ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // tolerable words errors as upstream's update task expects those of a statement
 // whose effect is there already, from an update that was broken off: it looks
 // for "already exist" and "not found".
-func tolerable(err error) error {
+func (s server) tolerable(err error) error {
 	var e *cql.Error
-	if !errors.As(err, &e) || e.Code != cql.CodeInvalid && e.Code != cql.CodeAlreadyExists {
-		return err
-	}
-	text := strings.ToLower(e.Message)
 	switch {
-	case e.Code == cql.CodeAlreadyExists, strings.Contains(text, "conflicts with an existing column"):
+	case !errors.As(err, &e):
+		return err
+	case e.Code == cql.CodeAlreadyExists, e.Code == cql.CodeInvalid && says(e, s.exists):
 		return fmt.Errorf("already exists: %w", err)
-	case strings.Contains(text, "unconfigured table"), strings.Contains(text, "doesn't exist"), strings.Contains(text, "does not exist"):
+	case e.Code == cql.CodeInvalid && says(e, s.missing):
 		return fmt.Errorf("not found: %w", err)
 	default:
 		return err
 	}
+}
+
+// empty drops the tables, with their indexes, and then the types.
+func (d *database) empty() error {
+	is, err := d.set.server.live(d.ctx, d.admin, d.keyspace)
+	if err != nil {
+		return err
+	}
+	for _, name := range sorted(is.Tables) {
+		if err := d.run(`DROP TABLE IF EXISTS ` + quote(d.keyspace) + `.` + quote(name)); err != nil {
+			return err
+		}
+	}
+	for _, name := range sorted(is.Types) {
+		if err := d.run(`DROP TYPE IF EXISTS ` + quote(d.keyspace) + `.` + quote(name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inline writes arguments into a statement, for dry runs.
@@ -93,7 +126,7 @@ func (d *database) DropAllTables() error {
 
 // CreateSchemaVersionTables implements stock.DB.
 func (d *database) CreateSchemaVersionTables() error {
-	for _, statement := range versionTables {
+	for _, statement := range d.set.server.versionTables {
 		if err := d.Exec(statement); err != nil {
 			return err
 		}
@@ -127,4 +160,4 @@ func (d *database) WriteSchemaUpdateLog(oldVersion, newVersion, manifestMD5, des
 func (d *database) Close() {}
 
 // Type implements stock.DB.
-func (d *database) Type() string { return d.dialect }
+func (d *database) Type() string { return d.set.Dialect }

@@ -48,12 +48,19 @@ func compare(out *[]Difference, what string, is, should map[string]string) {
 	}
 }
 
-// describeTables says of each table that it is one; its columns are compared
-// by themselves.
+// describeTables says of each table that it is one, and whether it has
+// transactions where that is told; its columns are compared by themselves.
 func describeTables(m *Model) map[string]string {
 	out := map[string]string{}
-	for name := range m.Tables {
-		out[name] = "table"
+	for name, t := range m.Tables {
+		switch t.Transactions {
+		case "":
+			out[name] = "table"
+		case "true":
+			out[name] = "table with transactions"
+		default:
+			out[name] = "table without transactions"
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -30,16 +31,25 @@ func tableNames(ctx context.Context, admin cql.Admin, keyspace string) (map[stri
 }
 
 // live reads the model of a keyspace from the server's own tables.
-func live(ctx context.Context, admin cql.Admin, keyspace string) (*Model, error) {
+func (s server) live(ctx context.Context, admin cql.Admin, keyspace string) (*Model, error) {
 	m := newModel()
-	names, err := tableNames(ctx, admin, keyspace)
+	query := `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?`
+	if s.transactions {
+		query = `SELECT table_name, transactions FROM system_schema.tables WHERE keyspace_name = ?`
+	}
+	rows, err := admin.Query(ctx, query, keyspace)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list tables of keyspace %q: %w", keyspace, err)
 	}
-	for name := range names {
-		m.Tables[name] = &Table{Columns: map[string]Column{}}
+	for _, row := range rows {
+		t := &Table{Columns: map[string]Column{}}
+		if s.transactions {
+			options, _ := row["transactions"].(map[string]string)
+			t.Transactions = cmp.Or(options["enabled"], "false") // nothing said is none
+		}
+		m.Tables[textOf(row, "table_name")] = t
 	}
-	rows, err := admin.Query(ctx, `SELECT table_name, column_name, type, kind, position, clustering_order FROM system_schema.columns WHERE keyspace_name = ?`, keyspace)
+	rows, err = admin.Query(ctx, `SELECT table_name, column_name, type, kind, position, clustering_order FROM system_schema.columns WHERE keyspace_name = ?`, keyspace)
 	if err != nil {
 		return nil, fmt.Errorf("list columns of keyspace %q: %w", keyspace, err)
 	}

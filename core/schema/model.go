@@ -25,6 +25,9 @@ type Model struct {
 // Table is the shape of one table.
 type Table struct {
 	Columns map[string]Column
+	// Transactions is "true" or "false"; empty where it was not said, or where
+	// tables are not told apart by it.
+	Transactions string
 }
 
 // Column is a column's CQL type and its place in the key.
@@ -48,7 +51,7 @@ func newModel() *Model {
 // tables that keep the version included.
 func (s Set) Implied() (*Model, error) {
 	m := newModel()
-	for _, statement := range versionTables {
+	for _, statement := range s.server.versionTables {
 		if err := m.apply(statement); err != nil {
 			return nil, err
 		}
@@ -203,7 +206,7 @@ func (m *Model) createTable(p *parser) error {
 		}
 	}
 	p.next()
-	descending := p.descending()
+	descending := p.options(t)
 	for i, name := range partition {
 		t.place(name, "partition_key", i, "none")
 	}
@@ -235,21 +238,26 @@ func (p *parser) names() []string {
 	return out
 }
 
-// descending finds the columns of "CLUSTERING ORDER BY (a DESC, ...)".
-func (p *parser) descending() map[string]bool {
-	out := map[string]bool{}
-	for ; len(p.tokens) > 0; p.next() {
-		if !p.skip("clustering", "order", "by", "(") {
-			continue
-		}
-		for p.peek() != ")" && p.peek() != "" {
-			name := p.next().name()
-			if p.skip("desc") {
-				out[name] = true
+// options finds, in what follows the columns, those "CLUSTERING ORDER BY (a
+// DESC, ...)" sorts downwards, and "transactions = {'enabled': b}".
+func (p *parser) options(t *Table) (descending map[string]bool) {
+	descending = map[string]bool{}
+	for len(p.tokens) > 0 {
+		switch {
+		case p.skip("clustering", "order", "by", "("):
+			for p.peek() != ")" && p.peek() != "" {
+				name := p.next().name()
+				if p.skip("desc") {
+					descending[name] = true
+				}
 			}
+		case p.skip("transactions", "=", "{", "'enabled'", ":"):
+			t.Transactions = strings.Trim(string(p.next()), "'")
+		default:
+			p.next()
 		}
 	}
-	return out
+	return descending
 }
 
 // cqlType reads a type with its parameters, in the spelling of system_schema.

@@ -1,14 +1,18 @@
 package schema
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 
 	"go.temporal.io/server/common/persistence"
 	stockschema "go.temporal.io/server/schema"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
 )
 
 // The versions of stock's schema, one after the other, make what stock's own
@@ -110,6 +114,138 @@ func sortedFields(list []string) []string {
 	return out
 }
 
+func TestTablesOfYCQLSayWhetherTheyHaveTransactions(t *testing.T) {
+	implied, err := YCQL().Implied()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, text := range describeTables(implied) {
+		got[text]++
+	}
+	if got["table with transactions"] < 5 || got["table without transactions"] < 5 || len(got) != 2 {
+		t.Fatalf("tables: %v", got)
+	}
+	for name, want := range map[string]string{"shards": "true", "history_tasks": "false", "schema_version": "false"} {
+		if got := implied.Tables[name].Transactions; got != want {
+			t.Errorf("transactions of %s: %q, want %q", name, got, want)
+		}
+	}
+	if c := implied.Tables["history_node"].Columns["txn_id"]; c.Kind != "clustering" || c.Order != "desc" {
+		t.Errorf("history_node.txn_id = %+v", c)
+	}
+}
+
+// A keyspace that an update of a set left anywhere on its way is of that set.
+func TestKeyspacesOfOtherSetsAreRecognised(t *testing.T) {
+	for _, set := range sets() {
+		names, err := set.versions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := newModel()
+		for _, name := range names {
+			statements, err := set.statements(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range statements {
+				if err := is.apply(statement); err != nil {
+					t.Fatal(err)
+				}
+				if other, ok := set.foreign(is); ok {
+					t.Fatalf("a keyspace of %s after %q is taken for one of %s", set, firstWords(statement), other)
+				}
+			}
+		}
+		for _, other := range sets() {
+			found, ok := other.foreign(is)
+			if want := other.Dialect != set.Dialect; ok != want || ok && found.Dialect != set.Dialect {
+				t.Errorf("for %s a keyspace of %s is %s, %v", other, set, found, ok)
+			}
+		}
+	}
+	if other, ok := YCQL().foreign(newModel()); ok {
+		t.Errorf("an empty keyspace is taken for one of %s", other)
+	}
+}
+
+func TestErrorsOfWhatIsThereAlready(t *testing.T) {
+	const exists, missing = "already exists: ", "not found: "
+	tests := []struct {
+		name string
+		set  Set
+		give cql.Error
+		want string // before the error's own text
+	}{
+		{"a table of Cassandra", Cassandra(), cql.Error{Code: cql.CodeAlreadyExists, Message: "Cannot add already existing table"}, exists},
+		{"a column of Cassandra", Cassandra(), cql.Error{Code: cql.CodeInvalid, Message: "Invalid column name x because it conflicts with an existing column"}, exists},
+		{"no table of Cassandra", Cassandra(), cql.Error{Code: cql.CodeInvalid, Message: "unconfigured table x"}, missing},
+		{"another fault of Cassandra", Cassandra(), cql.Error{Code: cql.CodeInvalid, Message: "Duplicate Object. x"}, ""},
+		{"a table of YCQL", YCQL(), cql.Error{Code: cql.CodeInvalid, Message: "Duplicate Object. Object 'ks.x' already exists\nCREATE TABLE x\n ^^^^\n (ql error -202)"}, exists},
+		{"a column of YCQL", YCQL(), cql.Error{Code: cql.CodeInvalid, Message: "Duplicate Column. Invalid column name because it conflicts with the existing column: x\nALTER TABLE\n (ql error -204)"}, exists},
+		{"a keyspace of YCQL", YCQL(), cql.Error{Code: cql.CodeInvalid, Message: "Keyspace Already Exists. x\n (ql error -307)"}, exists},
+		{"no table of YCQL", YCQL(), cql.Error{Code: cql.CodeInvalid, Message: "Object Not Found\nDROP TABLE x\n (ql error -301)"}, missing},
+		{"another fault of YCQL", YCQL(), cql.Error{Code: cql.CodeInvalid, Message: "Invalid Table Property. x\n-- duplicate object\n (ql error -210)"}, ""},
+		{"a fault of the server", YCQL(), cql.Error{Code: cql.CodeServer, Message: "Duplicate Object"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.give.Reach = cql.Replied
+			if got, want := tt.set.server.tolerable(&tt.give).Error(), tt.want+tt.give.Error(); got != want {
+				t.Fatalf("tolerable() = %s\nwant          %s", got, want)
+			}
+		})
+	}
+}
+
+// stubborn fails some times before it does what it should.
+type stubborn struct {
+	cql.Admin
+	message string
+	times   int
+	sent    []string
+}
+
+func (s *stubborn) Exec(_ context.Context, text string, _ ...any) error {
+	s.sent = append(s.sent, text)
+	if len(s.sent) <= s.times {
+		return &cql.Error{Reach: cql.Replied, Code: cql.CodeInvalid, Message: s.message}
+	}
+	return nil
+}
+
+func TestStatementsAreSentAgainUntilServersKnowTheSchema(t *testing.T) {
+	const stale = "Execution Error. Query failed to execute due to stale metadata cache\nINSERT"
+	tests := []struct {
+		name    string
+		set     Set
+		message string
+		times   int
+		sent    int
+		fails   bool
+	}{
+		{"it passes", YCQL(), stale, 5, 6, false},
+		{"it does not pass", YCQL(), stale, 1000, 62, true},
+		{"another error", YCQL(), "Invalid Arguments\nstale metadata cache", 1, 1, true},
+		{"another server", Cassandra(), stale, 1, 1, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &stubborn{message: tt.message, times: tt.times}
+				d := &database{ctx: t.Context(), admin: a, keyspace: "k", set: tt.set, report: func(string) {}}
+				if err := d.run("INSERT"); (err != nil) != tt.fails {
+					t.Fatalf("run() = %v", err)
+				}
+				if len(a.sent) != tt.sent {
+					t.Fatalf("sent %d times, want %d", len(a.sent), tt.sent)
+				}
+			})
+		})
+	}
+}
+
 func TestApplyRefuses(t *testing.T) {
 	tests := []struct{ name, give, want string }{
 		{"what it does not know", `GRANT ALL ON x TO y`, `schema statement "GRANT ALL ON x TO": of a kind that is not known`},
@@ -129,18 +265,19 @@ func TestApplyRefuses(t *testing.T) {
 }
 
 func FuzzApply(f *testing.F) {
-	implied := Cassandra()
-	names, err := implied.versions()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, name := range names {
-		statements, err := implied.statements(name)
+	for _, set := range sets() {
+		names, err := set.versions()
 		if err != nil {
 			f.Fatal(err)
 		}
-		for _, s := range statements {
-			f.Add(s)
+		for _, name := range names {
+			statements, err := set.statements(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			for _, s := range statements {
+				f.Add(s)
+			}
 		}
 	}
 	f.Add("CREATE TABLE a (a map<")
@@ -173,7 +310,7 @@ func TestQualify(t *testing.T) {
 			}
 		})
 	}
-	for _, set := range []Set{Cassandra()} {
+	for _, set := range sets() {
 		names, err := set.versions()
 		if err != nil {
 			t.Fatal(err)
@@ -206,6 +343,15 @@ func TestReplication(t *testing.T) {
 		{"an unknown strategy", Replication{Strategy: "Simple"}, `replication strategy "Simple": must be SimpleStrategy or NetworkTopologyStrategy`},
 		{"no copies", Replication{Factor: -1}, "replication factor -1: must be at least 1"},
 		{"a data center without copies", Replication{Datacenters: map[string]int{"a": 0}}, `data center "a": must hold at least 1 copy`},
+	}
+	const refused = "a keyspace of YugabyteDB is replicated as its whole cluster is: ask for no strategy, factor or data center here, and configure the cluster"
+	for _, r := range []Replication{{Strategy: "SimpleStrategy"}, {Factor: 3}, {Datacenters: map[string]int{"a": 1}}} {
+		if _, err := YCQL().replication(r); err == nil || err.Error() != refused {
+			t.Errorf("replication(%+v) of YCQL = %v", r, err)
+		}
+	}
+	if clause, err := YCQL().replication(Replication{}); clause != "" || err != nil {
+		t.Errorf("replication() of YCQL = %q, %v", clause, err)
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,20 +9,25 @@ import (
 	"github.com/blang/semver/v4"
 	stockschema "go.temporal.io/server/schema"
 	stockcassandra "go.temporal.io/server/schema/cassandra"
+
+	"github.com/temporal-ycql/temporal-ycql/schema/yugabyte"
 )
 
 // Set is the versioned schema of one dialect. It is immutable.
 type Set struct {
 	// Dialect is the dialect's name.
 	Dialect string
+	// Database is what speaks the dialect, for messages.
+	Database string
 	// Version is what this binary needs and updates to.
 	Version string
 	// Replicated says that keyspaces of this dialect are made with a
-	// replication strategy.
+	// replication strategy. Others have the replication of their cluster.
 	Replicated bool
 
-	files fs.FS  // holds versioned/vX.Y
-	stock string // its name among the server module's schemas; empty: not one of them
+	files  fs.FS  // holds versioned/vX.Y
+	stock  string // its name among the server module's schemas; empty: not one of them
+	server server // how servers of the dialect behave
 }
 
 // Cassandra is stock Temporal's schema for Apache Cassandra.
@@ -32,12 +37,26 @@ func Cassandra() Set {
 	if err != nil {
 		panic(err) // the name is a valid path
 	}
-	return Set{Dialect: "cassandra", Version: stockcassandra.Version, Replicated: true, files: files, stock: name}
+	return Set{
+		Dialect: "cassandra", Database: "Apache Cassandra", Version: stockcassandra.Version, Replicated: true,
+		files: files, stock: name, server: cassandraServer,
+	}
 }
+
+// YCQL is the schema of this project for YugabyteDB.
+func YCQL() Set {
+	return Set{
+		Dialect: "ycql", Database: "YugabyteDB", Version: yugabyte.Version,
+		files: yugabyte.Files, server: ycqlServer,
+	}
+}
+
+// sets are all schemas of this binary.
+func sets() []Set { return []Set{Cassandra(), YCQL()} }
 
 // For finds the schema of a dialect by the dialect's name.
 func For(dialect string) (Set, error) {
-	for _, set := range []Set{Cassandra()} {
+	for _, set := range sets() {
 		if set.Dialect == dialect {
 			return set, nil
 		}

@@ -80,6 +80,18 @@ func (r Replication) cql() (string, error) {
 	return " WITH replication = {" + strings.Join(parts, ", ") + "}", nil
 }
 
+// replication is the clause of CREATE KEYSPACE.
+func (s Set) replication(r Replication) (string, error) {
+	switch {
+	case s.Replicated:
+		return r.cql()
+	case r.Strategy != "" || r.Factor != 0 || len(r.Datacenters) > 0:
+		return "", fmt.Errorf("a keyspace of %s is replicated as its whole cluster is: ask for no strategy, factor or data center here, and configure the cluster", s.Database)
+	default:
+		return "", nil
+	}
+}
+
 // Create makes the keyspace and the tables that keep its version. What is there
 // already is kept as it is. It is meant for one operator at a time: before
 // there is a table, there is nothing that could serve as a lock.
@@ -87,12 +99,9 @@ func (t *Tool) Create(ctx context.Context, r Replication) error {
 	if !validKeyspace.MatchString(t.Keyspace) {
 		return fmt.Errorf("keyspace %q: a name begins with a letter and holds at most 48 letters, digits and underscores", t.Keyspace)
 	}
-	clause := ""
-	if t.Set.Replicated {
-		var err error
-		if clause, err = r.cql(); err != nil {
-			return err
-		}
+	clause, err := t.Set.replication(r)
+	if err != nil {
+		return err
 	}
 	found, err := exists(ctx, t.Admin, t.Keyspace)
 	if err != nil {
@@ -105,6 +114,9 @@ func (t *Tool) Create(ctx context.Context, r Replication) error {
 		return fmt.Errorf("create keyspace %q: %w", t.Keyspace, err)
 	}
 	if v, err := ReadVersion(ctx, t.Admin, t.Keyspace); err == nil {
+		if err := t.Set.refuseForeign(ctx, t.Admin, t.Keyspace); err != nil {
+			return err
+		}
 		t.printf("-- its schema is at version %s", v.Current)
 		return nil
 	} else if !errors.Is(err, ErrNoKeyspace) && !errors.Is(err, ErrNoSchema) {
@@ -132,8 +144,17 @@ func (t *Tool) Update(ctx context.Context) error {
 	case err != nil && !missing:
 		return err
 	case err == nil && !older(v.Current, t.Set.Version):
+		if v.Current != t.Set.Version {
+			if err := t.Set.refuseForeign(ctx, t.Admin, t.Keyspace); err != nil {
+				return err
+			}
+		}
 		t.printf("-- keyspace %s is at version %s, this binary needs %s: nothing to do", t.Keyspace, v.Current, t.Set.Version)
 		return nil
+	case err == nil:
+		if err := t.Set.refuseForeign(ctx, t.Admin, t.Keyspace); err != nil {
+			return err
+		}
 	}
 	if !t.DryRun && !t.Alone {
 		l, held, err := acquire(ctx, t.Admin, t.Keyspace, func(owner string) {
@@ -206,11 +227,14 @@ func (t *Tool) Verify(ctx context.Context) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	is, err := live(ctx, t.Admin, t.Keyspace)
+	is, err := t.Set.server.live(ctx, t.Admin, t.Keyspace)
 	if err != nil {
 		return nil, err
 	}
 	var out []Difference
+	if other, ok := t.Set.foreign(is); ok {
+		out = append(out, Difference{What: "keyspace " + t.Keyspace, Is: "made for " + other.String(), Should: "made for " + t.Set.String()})
+	}
 	if v.Current != t.Set.Version {
 		out = append(out, Difference{What: "schema version", Is: v.Current, Should: t.Set.Version})
 	}
@@ -227,14 +251,20 @@ func (t *Tool) Drop(ctx context.Context) error {
 		t.printf("-- keyspace %s does not exist", t.Keyspace)
 		return nil
 	}
-	if err := t.database(ctx).run(`DROP KEYSPACE IF EXISTS ` + quote(t.Keyspace)); err != nil {
+	d := t.database(ctx)
+	if t.Set.server.emptied {
+		if err := d.empty(); err != nil {
+			return fmt.Errorf("empty keyspace %q: %w", t.Keyspace, err)
+		}
+	}
+	if err := d.run(`DROP KEYSPACE IF EXISTS ` + quote(t.Keyspace)); err != nil {
 		return fmt.Errorf("drop keyspace %q: %w", t.Keyspace, err)
 	}
 	return nil
 }
 
 func (t *Tool) database(ctx context.Context) *database {
-	d := &database{ctx: ctx, admin: t.Admin, keyspace: t.Keyspace, dialect: t.Set.Dialect, report: func(statement string) {
+	d := &database{ctx: ctx, admin: t.Admin, keyspace: t.Keyspace, set: t.Set, report: func(statement string) {
 		t.printf("%s;", statement)
 	}}
 	if t.DryRun {

@@ -8,13 +8,6 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 )
 
-// versionTables are those in which upstream's schema tool keeps versions, as it
-// makes them (tools/cassandra/cqlclient.go): stock tools read and write them.
-var versionTables = []string{
-	`CREATE TABLE IF NOT EXISTS schema_version (keyspace_name text PRIMARY KEY, creation_time timestamp, curr_version text, min_compatible_version text)`,
-	`CREATE TABLE IF NOT EXISTS schema_update_history (year int, month int, update_time timestamp, description text, manifest_md5 text, new_version text, old_version text, PRIMARY KEY ((year, month), update_time))`,
-}
-
 const versionTable = "schema_version"
 
 // noVersion is where a keyspace begins.
@@ -75,6 +68,13 @@ func Check(ctx context.Context, admin cql.Admin, set Set, keyspace string) error
 		return fmt.Errorf("keyspace %q holds no Temporal schema: run \"temporal-server schema create\" and then \"temporal-server schema update\"", keyspace)
 	case err != nil:
 		return err
+	}
+	if v.Current != set.Version {
+		if err := set.refuseForeign(ctx, admin, keyspace); err != nil {
+			return err
+		}
+	}
+	switch {
 	case older(v.Current, set.Version):
 		return fmt.Errorf("schema of keyspace %q is version %s, this server needs %s: run \"temporal-server schema update\"", keyspace, v.Current, set.Version)
 	case older(set.Version, v.MinCompatible):
@@ -91,6 +91,9 @@ func Check(ctx context.Context, admin cql.Admin, set Set, keyspace string) error
 	}
 	for _, name := range sorted(should.Tables) {
 		if !tables[name] {
+			if err := set.refuseForeign(ctx, admin, keyspace); err != nil {
+				return err
+			}
 			return fmt.Errorf("keyspace %q is at version %s but has no table %s: it was made for another database or an update was broken off; run \"temporal-server schema verify\" for the whole difference",
 				keyspace, v.Current, name)
 		}
