@@ -33,6 +33,7 @@ func explainCommand() *cli.Command {
 				return cli.Exit(err, 1)
 			}
 			d := opener.Dialect()
+			all = samples.Of(d)
 			shown := 0
 			names := make([]string, 0, len(all))
 			for _, s := range all {

@@ -15,15 +15,6 @@ type UnsetValue struct{}
 // value length -2). Only programs of dialects with Traits.Unset hold it.
 var Unset UnsetValue
 
-// WriteNumberValue is the type of [WriteNumber].
-type WriteNumberValue struct{}
-
-// WriteNumber is the argument in whose place the sequencer of a shard's writes
-// puts the number of the write (an int64) before a step is sent. It stands in
-// rows that are stored ahead of what makes them visible. No session can
-// serialize it: a step that nobody numbered fails, and is not stored wrongly.
-var WriteNumber WriteNumberValue
-
 // Raw is an argument that is serialized already, in the server's format for
 // the type of its marker. A nil Raw is null.
 type Raw []byte
@@ -47,7 +38,7 @@ type Statement struct {
 }
 
 // Call is a statement with its arguments. Arguments are int64, string, []byte,
-// [16]byte, bool, nil, Raw, UnsetValue, WriteNumberValue; times are int64 milliseconds.
+// [16]byte, bool, nil, Raw, UnsetValue; times are int64 milliseconds.
 type Call struct {
 	*Statement
 	Args []any

@@ -31,4 +31,7 @@ type Traits struct {
 	// RerunsBlocks: the server may run an atomic write again after its own
 	// commit, so a refusal may be the write's own doing.
 	RerunsBlocks bool
+	// Sequenced: rows ahead cannot be hidden otherwise, so the writes of a shard
+	// have numbers and the dialect knows the numbered tables (plan.Table) only.
+	Sequenced bool
 }

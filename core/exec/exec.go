@@ -263,6 +263,11 @@ func (r *Runner) explain(ctx context.Context, w *plan.Write, res cql.Result, e *
 		// wants: read it as it is now.
 		s, readErr := r.readRow(ctx, w, &w.Mutations[at], e)
 		if readErr != nil {
+			if r.dialect.Traits().RerunsBlocks {
+				// What was not read might have shown that the refusal was the
+				// write's own doing.
+				readErr.Op, readErr.Outcome = w.Name, errs.Unknown
+			}
 			return readErr, false
 		}
 		seen[at], read[at] = s, true

@@ -265,6 +265,12 @@ func TestAFailedReadWhileExplainingIsItselfTheError(t *testing.T) {
 	if e.Kind != errs.Timeout || e.Outcome != errs.NotApplied {
 		t.Fatalf("error %+v: the refusal was definite", e)
 	}
+	// The row that was not read might have shown the write's own doing.
+	ex := exec.New(d, &variant{observe: unseen, traits: cql.Traits{RerunsBlocks: true}}, nil)
+	e = failure(t, ex.Write(t.Context(), &plan.Write{Name: "W", Scope: plan.Atomic, Mutations: []plan.Mutation{lease(7)}}))
+	if e.Kind != errs.Timeout || e.Outcome != errs.Unknown || e.Op != "W" {
+		t.Fatalf("error %+v: the server may have run the block twice", e)
+	}
 }
 
 func ahead(table *plan.Table) plan.Mutation {
@@ -415,6 +421,35 @@ func TestPages(t *testing.T) {
 				t.Fatalf("pages %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestRowsThatAreNotKeptAreMadeUpFor(t *testing.T) {
+	d := &database{pages: map[string][]int64{"namespaces 0": {1, 9, 9, 9, 2, 3}}}
+	ex := exec.New(d, &variant{}, nil)
+	read := func(keep func(*exec.Rows) (bool, error)) (got []int64, token []byte, err error) {
+		rows, err := ex.Read(t.Context(), listNames, plan.Page{Size: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows.Keep(keep)
+		for rows.Next() {
+			got = append(got, rows.Int(0))
+		}
+		token = rows.Token()
+		return got, token, rows.Close()
+	}
+	got, token, err := read(func(r *exec.Rows) (bool, error) { return r.Int(0) != 9, nil })
+	if fmt.Sprint(got) != "[1 2]" || len(token) == 0 || err != nil {
+		t.Fatalf("read %v, token %v, %v", got, token, err)
+	}
+	unsettled := &errs.Error{Op: "R", Kind: errs.Unavailable}
+	if got, _, err = read(func(*exec.Rows) (bool, error) { return false, unsettled }); len(got) != 0 || !errors.Is(err, unsettled) {
+		t.Fatalf("read %v, %v", got, err)
+	}
+	_, _, err = read(func(*exec.Rows) (bool, error) { return false, errors.New("x") })
+	if e := failure(t, err); e.Kind != errs.Internal || e.Op != listNames.Name {
+		t.Fatalf("error %+v", e)
 	}
 }
 

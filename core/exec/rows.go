@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
@@ -34,6 +35,8 @@ type Rows struct {
 	decoder dialect.RowDecoder
 	token   []byte // of the driver, for the next page of this part
 	values  []any
+
+	keep func(*Rows) (bool, error) // nil: all rows
 
 	size      int // rows that the page may have; 0: whatever the session gives
 	delivered int
@@ -111,6 +114,14 @@ func (r *Rows) Next() bool {
 				r.err = r.fail(errs.Corrupt, err)
 				return false
 			}
+			if ok && r.keep != nil {
+				if ok, err = r.keep(r); err != nil {
+					r.err = r.failed(err)
+				}
+				if r.err != nil {
+					return false
+				}
+			}
 			if ok {
 				r.delivered++
 				return true
@@ -120,6 +131,20 @@ func (r *Rows) Next() bool {
 		r.turn()
 	}
 	return false
+}
+
+// Keep makes Next pass over the rows for which keep, which sees r on the row,
+// returns false; the page is filled up with rows behind them. An error of keep
+// ends the rows: an *errs.Error as it is, any other as one of kind Internal. Keep
+// is called once, before Next.
+func (r *Rows) Keep(keep func(*Rows) (bool, error)) { r.keep = keep }
+
+func (r *Rows) failed(err error) *errs.Error {
+	var e *errs.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return r.fail(errs.Internal, err)
 }
 
 // turn ends one server page and decides whether this page goes on: a page that

@@ -81,9 +81,13 @@ type Table struct {
 	Key     []*Column
 	Columns []*Column
 	// Sequenced marks rows that may be stored ahead of the atomic part of a
-	// write and must not be seen without it (a shard's tasks). A dialect whose
-	// server cannot put them into the atomic part tags them with the write.
+	// write and must not be seen without it (a shard's tasks).
 	Sequenced bool
+	// Numbered is the form of the table in databases that cannot put sequenced
+	// rows into the atomic part: there the writes of a shard have numbers, and
+	// the rows say to which of them they belong. Such a database has this table
+	// in place of the other; see [Write.Numbered].
+	Numbered *Table
 }
 
 // Column returns the key or value column of that name, or nil.

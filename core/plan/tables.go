@@ -23,9 +23,25 @@ var (
 	ShardInfo    = &Column{Name: "shard", Kind: Data}
 
 	Shards = &Table{
+		Name:     "shards",
+		Key:      []*Column{shardID},
+		Columns:  []*Column{ShardRangeID, ShardInfo},
+		Numbered: NumberedShards,
+	}
+)
+
+// NumberedShards are Shards where writes have numbers: what is needed to tell
+// which of them took effect. Whoever sequences writes knows what the texts mean.
+var (
+	ShardWriteSeq = &Column{Name: "write_seq", Kind: Int}
+	ShardEnds     = &Column{Name: "ends", Kind: Text}
+	ShardBurned   = &Column{Name: "burned", Kind: Text}
+	ShardNonce    = &Column{Name: "owner_nonce", Kind: UUID}
+
+	NumberedShards = &Table{
 		Name:    "shards",
 		Key:     []*Column{shardID},
-		Columns: []*Column{ShardRangeID, ShardInfo},
+		Columns: []*Column{ShardRangeID, ShardInfo, ShardWriteSeq, ShardEnds, ShardBurned, ShardNonce},
 	}
 )
 
@@ -88,6 +104,21 @@ var (
 		Key:       []*Column{shardID, TaskCategoryID, TaskFireTime, HistoryTaskID},
 		Columns:   []*Column{HistoryTask},
 		Sequenced: true,
+		Numbered:  NumberedTasks,
+	}
+)
+
+// NumberedTasks are HistoryTasks where writes have numbers: each row says to
+// which write it belongs, so that two attempts of one task are two rows. The
+// latest comes first.
+var (
+	TaskWriteRange = &Column{Name: "write_range", Kind: Int, Desc: true}
+	TaskWriteSeq   = &Column{Name: "write_seq", Kind: Int, Desc: true}
+
+	NumberedTasks = &Table{
+		Name:    "history_tasks",
+		Key:     []*Column{shardID, TaskCategoryID, TaskFireTime, HistoryTaskID, TaskWriteRange, TaskWriteSeq},
+		Columns: []*Column{HistoryTask},
 	}
 )
 
@@ -307,7 +338,8 @@ var (
 	}
 )
 
-// AllTables lists every logical table.
+// AllTables lists every logical table that stores name. The numbered forms of
+// two of them are not among them.
 var AllTables = []*Table{
 	Shards, CurrentExecutions, Executions, HistoryTasks, ReplicationDLQ,
 	HistoryTree, HistoryNodes, TaskQueues, FairTaskQueues, Tasks, FairTasks,

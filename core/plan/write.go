@@ -120,8 +120,8 @@ type Mutation struct {
 }
 
 // Owner names the lease that fences a write: the shard and the range under
-// which its owner writes. It repeats what one of the mutations asserts, for
-// those who sequence the writes of a shard.
+// which its owner writes. It repeats what one of the mutations (the first of
+// [Shards]) asserts, for those who sequence the writes of a shard.
 type Owner struct {
 	Shard   int64
 	RangeID int64

@@ -17,7 +17,7 @@ import (
 
 func sample(t *testing.T, name string) samples.Sample {
 	t.Helper()
-	for _, s := range samples.Samples() {
+	for _, s := range samples.Of(cassandra.New()) {
 		if s.Name == name {
 			return s
 		}
@@ -38,7 +38,7 @@ var rare = []string{
 // Each text is one PREPARE on every server.
 func TestFewTexts(t *testing.T) {
 	everyday, all := cassandra.New(), cassandra.New()
-	for _, s := range samples.Samples() {
+	for _, s := range samples.Of(cassandra.New()) {
 		dialects := []dialect.Dialect{all}
 		if !slices.ContainsFunc(rare, func(prefix string) bool { return strings.HasPrefix(s.Name, prefix) }) {
 			dialects = append(dialects, everyday)
@@ -61,7 +61,7 @@ func TestFewTexts(t *testing.T) {
 // events by itself and then one conditional batch: history ahead and one more.
 func TestRounds(t *testing.T) {
 	d := cassandra.New()
-	for _, s := range samples.Samples() {
+	for _, s := range samples.Of(cassandra.New()) {
 		want := 1
 		if s.Write != nil && slices.ContainsFunc(s.Write.Mutations, func(m plan.Mutation) bool {
 			return m.Ahead && (m.Table == plan.HistoryTree || m.Table == plan.HistoryNodes)

@@ -15,7 +15,7 @@ import (
 // files. A golden without a sample is an error.
 func Golden(t *testing.T, d dialect.Dialect, update bool) {
 	known := map[string]bool{}
-	for _, s := range samples.Samples() {
+	for _, s := range samples.Of(d) {
 		file := s.Name + ".cql"
 		if known[file] {
 			t.Fatalf("two samples are named %s", s.Name)

@@ -14,8 +14,6 @@ var unset any = cql.Unset
 // statements carry it.
 type Piece struct {
 	Mutation *plan.Mutation
-	// Owner tags the rows of sequenced tables. It is set before Bind.
-	Owner    *plan.Owner
 	elements *entrySet
 	table    *Table
 	family   *Family
@@ -142,8 +140,6 @@ func (p *Piece) bind(st *stmt, args []any) ([]any, error) {
 			v, err = f.Key[s.at].bound(&m.From, int(s.col))
 		case slotTo:
 			v, err = f.Key[s.at].bound(&m.To, int(s.col))
-		case slotTag:
-			v, err = p.tag(f.Key[s.at].Tag)
 		case slotElemKey:
 			v = p.elements.at(s.at).key
 		case slotElem:
@@ -386,17 +382,6 @@ func (k *Key) bound(b *plan.Bound, i int) (any, error) {
 	return k.encode(b.Values[i])
 }
 
-// tag is the argument for a part of what names the write of a row.
-func (p *Piece) tag(t Tag) (any, error) {
-	switch {
-	case p.Owner == nil:
-		return nil, fmt.Errorf("rows of %s belong to a write under a shard's lease", p.table.Logical)
-	case t == TagRange:
-		return p.Owner.RangeID, nil
-	}
-	return cql.WriteNumber, nil
-}
-
 // version names a batch that is appended to an EventMap.
 func (p *Piece) version(c *Column) (any, error) {
 	e := p.effect(c.Version, plan.Set)
@@ -409,19 +394,6 @@ func (p *Piece) version(c *Column) (any, error) {
 	return e.Value, nil
 }
 
-// Ranged tells whether a statement of the piece may delete several rows, which
+// Ranged tells whether the statement of the piece may delete several rows, which
 // YCQL does not take in a native batch.
-func (p *Piece) Ranged() bool {
-	if p.Mutation.Op == plan.DeleteRange {
-		return true
-	}
-	if p.Mutation.Op != plan.Delete {
-		return false
-	}
-	for i := range p.family.Key {
-		if p.family.Key[i].Tag != 0 {
-			return true
-		}
-	}
-	return false
-}
+func (p *Piece) Ranged() bool { return p.Mutation.Op == plan.DeleteRange }

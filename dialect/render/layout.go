@@ -98,20 +98,8 @@ type Key struct {
 	// two integers as one blob that sorts as they do, for servers that cannot
 	// compare tuples.
 	And *plan.Column
-	// Tag says that the column holds which write a row belongs to. Statements
-	// other than INSERT leave it open.
-	Tag Tag
 	at  int // index of Of in the logical key
 }
-
-// Tag is a part of what names a write of a sequenced table's rows.
-type Tag uint8
-
-// The parts of a tag.
-const (
-	TagRange  Tag = iota + 1 // the range of the shard's owner: plan.Owner.RangeID
-	TagNumber                // the number of the write in that range: cql.WriteNumber
-)
 
 // Codec turns logical scalar values into physical ones and back. Both are of
 // the Go type of their plan.Kind.
@@ -179,9 +167,6 @@ func Plain(of *plan.Column, name string) Column { return Column{Of: of, Form: Sc
 func Pair(name string, first, second *plan.Column) Key {
 	return Key{Name: name, Of: first, And: second}
 }
-
-// Tagged is a key column that names the write of a row.
-func Tagged(name string, tag Tag) Key { return Key{Name: name, Tag: tag} }
 
 // Blob is a value column of a blob and its encoding.
 func Blob(of *plan.Column, name, encoding string) Column {
@@ -277,7 +262,7 @@ func (t *Table) prepareFamily(f *Family) error {
 	for i := range f.Key {
 		k := &f.Key[i]
 		if k.Of == nil {
-			if k.Const == nil && k.Tag == 0 {
+			if k.Const == nil {
 				return fmt.Errorf("key column %s has neither constant nor source", k.Name)
 			}
 			continue

@@ -119,7 +119,7 @@ func (t *Table) readRows(w *writer, f *Family, r *plan.Read) (filtering bool, er
 		}
 		tests := list{sep: " AND "}
 		for i := range f.Key {
-			if k := &f.Key[i]; k.Tag == 0 && (k.Of == nil || k.last() < r.Eq) {
+			if k := &f.Key[i]; k.Of == nil || k.last() < r.Eq {
 				if !tests.more {
 					w.WriteString(" WHERE ")
 				}

@@ -146,10 +146,6 @@ func existence(f *Family) field {
 		fl.want = wantBlob
 		return fl
 	}
-	if last.Tag != 0 {
-		fl.want = wantInt
-		return fl
-	}
 	switch last.Const.(type) {
 	case []byte:
 		fl.want = wantBlob

@@ -82,7 +82,6 @@ const (
 	slotIfEnc                       // its encoding
 	slotFilter                      // argument of filter at (reads)
 	slotLimit                       // the last argument (reads)
-	slotTag                         // tag of key column at
 	slotAppendKey                   // name of the new batch of column at
 	slotElemKey                     // key of element at of the shared map
 	slotElem                        // its value

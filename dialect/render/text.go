@@ -169,9 +169,6 @@ func (f *Family) where(w *writer) {
 	and := list{sep: " AND "}
 	w.WriteString(" WHERE ")
 	for i := range f.Key {
-		if f.Key[i].Tag != 0 {
-			continue
-		}
 		and.next(w)
 		w.WriteString(f.Key[i].Name + " = ")
 		f.keyValue(w, i)
@@ -186,8 +183,6 @@ func (f *Family) keyValue(w *writer, i int) {
 		w.key = append(w.key, len(w.slots))
 	}
 	switch {
-	case k.Tag != 0:
-		w.marker(slot{op: slotTag, at: uint8(i)})
 	case k.Of != nil:
 		w.marker(slot{op: slotKey, at: uint8(i)})
 	case i < f.Partition:
@@ -324,7 +319,7 @@ func (f *Family) tuple(w *writer, and *list, fixed int, e edge, op slotOp) {
 // value when the first eq logical key columns are given.
 func (f *Family) fixed(eq int) int {
 	n := 0
-	for n < len(f.Key) && f.Key[n].Tag == 0 && (f.Key[n].Of == nil || f.Key[n].last() < eq) {
+	for n < len(f.Key) && (f.Key[n].Of == nil || f.Key[n].last() < eq) {
 		n++
 	}
 	return n

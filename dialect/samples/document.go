@@ -19,7 +19,8 @@ func Document(w io.Writer, dialects ...dialect.Dialect) error {
 Each call of Temporal's stores is one plan or a few (package core/plan). A dialect compiles a plan to statements, whose
 texts do not depend on the values: what a write leaves alone is unset, or not named. Statements under one step make one request.
 *Rounds* are requests that are waited for one after the other; all steps marked ahead run side by side and count as one,
-but for those of a later wave, which follow those of the one before.
+but for those of a later wave, which follow those of the one before. Plans are shown as stores make them. Where the writes
+of a shard have numbers (docs/adr/0021), the dialect is given the numbered form of a plan.
 
 `)
 	names := make([]string, len(dialects))
@@ -31,6 +32,11 @@ but for those of a later wave, which follow those of the one before.
 	for _, s := range samples {
 		fmt.Fprintf(&b, "| [%s](#%s) |", s.Calls, anchor(s.Calls))
 		for _, d := range dialects {
+			s, ok := s.of(d)
+			if !ok {
+				b.WriteString(" not needed |")
+				continue
+			}
 			rounds, statements, err := Cost(d, s)
 			if err != nil {
 				return fmt.Errorf("%s in dialect %s: %w", s.Name, d.Name(), err)
@@ -42,6 +48,10 @@ but for those of a later wave, which follow those of the one before.
 	for _, s := range samples {
 		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s```\n", s.Calls, Plan(s))
 		for _, d := range dialects {
+			s, ok := s.of(d)
+			if !ok {
+				continue
+			}
 			text, err := CQL(d, s)
 			if err != nil {
 				return fmt.Errorf("%s in dialect %s: %w", s.Name, d.Name(), err)

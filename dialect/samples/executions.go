@@ -4,15 +4,17 @@ import "github.com/temporal-ycql/temporal-ycql/core/plan"
 
 func shardSamples() []Sample {
 	key := []any{shard}
+	update := write("shard-update", "UpdateShard", "UpdateShard", plan.Mutation{
+		Table: plan.Shards, Op: plan.Update, Key: key, Conds: []plan.Cond{equal(plan.ShardRangeID, rangeID)},
+		Effects: []plan.Effect{set(plan.ShardRangeID, rangeID), set(plan.ShardInfo, blob("shard"))},
+	})
+	update.Write.Owner = &plan.Owner{Shard: shard, RangeID: rangeID}
 	return []Sample{
 		write("shard-create", "GetOrCreateShard (new)", "CreateShard", plan.Mutation{
 			Table: plan.Shards, Op: plan.Insert, Key: key, Conds: []plan.Cond{absent},
 			Effects: []plan.Effect{set(plan.ShardRangeID, int64(1)), set(plan.ShardInfo, blob("shard"))},
 		}),
-		write("shard-update", "UpdateShard", "UpdateShard", plan.Mutation{
-			Table: plan.Shards, Op: plan.Update, Key: key, Conds: []plan.Cond{equal(plan.ShardRangeID, rangeID)},
-			Effects: []plan.Effect{set(plan.ShardRangeID, rangeID+1), set(plan.ShardInfo, blob("shard"))},
-		}),
+		update,
 		read("shard-get", "GetOrCreateShard", plan.Read{
 			Name: "GetShard", Table: plan.Shards, Eq: 1, Columns: columns(plan.ShardInfo),
 		}, shard),

@@ -4,9 +4,11 @@
 package samples
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/dialect"
 )
 
 // Sample is one plan with the store calls that make such plans. Either Write
@@ -17,11 +19,45 @@ type Sample struct {
 	Write *plan.Write
 	Read  *plan.Read
 	Args  []any // of Read
+	// Sequenced samples are those of the sequencer of a shard's writes, and only
+	// for dialects that need one.
+	Sequenced bool
 }
 
-// Samples returns all samples. Each call makes them anew.
+// Of returns the samples as a dialect is given them: where the writes of a shard
+// have numbers, with numbers. It panics if a sample cannot have one.
+func Of(d dialect.Dialect) []Sample {
+	var all []Sample
+	for _, s := range Samples() {
+		if s, ok := s.of(d); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (s Sample) of(d dialect.Dialect) (Sample, bool) {
+	if !d.Traits().Sequenced {
+		return s, !s.Sequenced
+	}
+	if s.Sequenced {
+		return s, true
+	}
+	var err error
+	if s.Write != nil {
+		s.Write, err = s.Write.Numbered(last, number)
+	} else {
+		s.Read, err = s.Read.Numbered()
+	}
+	if err != nil {
+		panic(fmt.Sprintf("sample %s: %v", s.Name, err))
+	}
+	return s, true
+}
+
+// Samples returns all samples, as stores make them. Each call makes them anew.
 func Samples() []Sample {
-	return slices.Concat(shardSamples(), executionSamples(), historySamples(), taskSamples(), matchingSamples(),
+	return slices.Concat(shardSamples(), sequencerSamples(), executionSamples(), historySamples(), taskSamples(), matchingSamples(),
 		userDataSamples(), namespaceSamples(), clusterSamples(), queueSamples(), nexusSamples())
 }
 
@@ -29,6 +65,8 @@ func Samples() []Sample {
 const (
 	shard     int64 = 7
 	rangeID   int64 = 40
+	last      int64 = 900 // number of the last write of the shard
+	number    int64 = 901
 	workflow        = "order-17"
 	archetype int64 = 2918170192 // workflows: chasm/workflow.go
 	component int64 = 305419896  // some other archetype

@@ -93,8 +93,6 @@ func argText(a any) string {
 		return "null"
 	case cql.UnsetValue:
 		return "unset"
-	case cql.WriteNumberValue:
-		return "number of the write"
 	case cql.Raw:
 		return fmt.Sprintf("0x%x", []byte(a))
 	case []byte:

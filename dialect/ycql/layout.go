@@ -60,11 +60,15 @@ func inExecutions(rest ...render.Key) []render.Key {
 // key is hashed; a shard's tasks are one partition.
 var shardTables = []*render.Table{
 	{
-		Logical: plan.Shards, Witness: plan.ShardRangeID, NoTTL: true,
+		Logical: plan.NumberedShards, Witness: plan.ShardRangeID, NoTTL: true,
 		Families: one("shards", 1,
 			[]render.Key{render.Int32("shard_id", plan.ShardID)},
 			render.Plain(plan.ShardRangeID, "range_id"),
-			render.Blob(plan.ShardInfo, "shard", "shard_encoding")),
+			render.Blob(plan.ShardInfo, "shard", "shard_encoding"),
+			render.Plain(plan.ShardWriteSeq, "write_seq"),
+			render.Plain(plan.ShardEnds, "ends"),
+			render.Plain(plan.ShardBurned, "burned"),
+			render.Plain(plan.ShardNonce, "owner_nonce")),
 	},
 	{
 		Logical: plan.CurrentExecutions, Witness: plan.CurrentRunID, NoTTL: true,
@@ -96,15 +100,15 @@ var shardTables = []*render.Table{
 			}),
 	},
 	{
-		Logical: plan.HistoryTasks, Witness: plan.HistoryTask, NoTTL: true,
+		Logical: plan.NumberedTasks, Witness: plan.HistoryTask, NoTTL: true,
 		Families: one("history_tasks", 1,
 			[]render.Key{
 				render.Int32("shard_id", plan.ShardID),
 				render.Int32("category_id", plan.TaskCategoryID),
 				render.Coded("fire_time", plan.TaskFireTime, fireTime),
 				render.From("task_id", plan.HistoryTaskID),
-				render.Tagged("write_range", render.TagRange),
-				render.Tagged("write_seq", render.TagNumber),
+				render.From("write_range", plan.TaskWriteRange),
+				render.From("write_seq", plan.TaskWriteSeq),
 			},
 			render.Blob(plan.HistoryTask, "task", "task_encoding")),
 	},
@@ -294,7 +298,7 @@ var queueTables = []*render.Table{
 
 // transactional are the tables that may be written in a transaction block.
 var transactional = map[*plan.Table]bool{
-	plan.Shards: true, plan.CurrentExecutions: true, plan.Executions: true,
+	plan.NumberedShards: true, plan.CurrentExecutions: true, plan.Executions: true,
 	plan.FairTaskQueues: true, plan.FairTasks: true, plan.UserData: true, plan.BuildIDs: true,
 	plan.Namespaces: true, plan.NamespaceIDs: true, plan.NamespaceVersion: true, plan.NexusEndpoints: true,
 }

@@ -37,7 +37,6 @@ func (d *Dialect) compileWrite(w *plan.Write) (*cql.Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Owner = w.Owner
 		pieces = append(pieces, p)
 	}
 	prog := &cql.Program{Plan: w.Name}
@@ -210,7 +209,7 @@ func (d *Dialect) main(prog *cql.Program, pieces []*render.Piece) error {
 func arrange(pieces []*render.Piece) []*render.Piece {
 	rank := func(p *render.Piece) int {
 		switch m := p.Mutation; m.Table {
-		case plan.Shards:
+		case plan.NumberedShards:
 			return -1
 		case plan.UserData:
 			return int(m.Op)

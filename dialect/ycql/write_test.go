@@ -15,7 +15,7 @@ import (
 
 func sample(t *testing.T, name string) samples.Sample {
 	t.Helper()
-	for _, s := range samples.Samples() {
+	for _, s := range samples.Of(ycql.New(ycql.All)) {
 		if s.Name == name {
 			return s
 		}
@@ -42,7 +42,7 @@ func run(n, m int) *plan.Write {
 	u.Effects = append(u.Effects, plan.Effect{Op: plan.Merge, Column: plan.Activities, Value: merged},
 		plan.Effect{Op: plan.Drop, Column: plan.Activities, Value: dropped})
 	lease := plan.Mutation{
-		Table: plan.Shards, Op: plan.Assert, Key: []any{int64(1)},
+		Table: plan.NumberedShards, Op: plan.Assert, Key: []any{int64(1)},
 		Conds: []plan.Cond{{Test: plan.Equal, Column: plan.ShardRangeID, Value: int64(3)}},
 	}
 	return &plan.Write{Name: "Test", Scope: plan.Atomic, Owner: &plan.Owner{Shard: 1, RangeID: 3}, Mutations: []plan.Mutation{lease, u}}
@@ -70,7 +70,7 @@ func TestFewTexts(t *testing.T) {
 	for name, a := range map[string]ycql.Abilities{"all abilities": ycql.All, "none": {}} {
 		t.Run(name, func(t *testing.T) {
 			d := ycql.New(a)
-			for _, s := range samples.Samples() {
+			for _, s := range samples.Of(d) {
 				if _, err := samples.CQL(d, s); err != nil {
 					t.Fatal(err)
 				}
@@ -226,15 +226,16 @@ func TestWritesThatCannotBeStored(t *testing.T) {
 		want  string
 	}{
 		{"a table without transactions in a block", []plan.Mutation{lease, dlq}, true, "replication_dlq(shard_id=1 source_cluster=\"c\" task_id=5) cannot be written together"},
-		{"tasks without an owner", []plan.Mutation{task}, false, "belong to a write under a shard's lease"},
-		{"a life where it is not kept", []plan.Mutation{{Table: plan.Shards, Op: plan.Insert, Key: shard, TTL: 5}}, false, "cannot be given a life"},
+		{"tasks without a number", []plan.Mutation{task}, false, "layout knows no table history_tasks"},
+		{"a lease without a number", []plan.Mutation{{Table: plan.Shards, Op: plan.Assert, Key: shard, Conds: lease.Conds}}, false, "layout knows no table shards"},
+		{"a life where it is not kept", []plan.Mutation{{Table: plan.NumberedShards, Op: plan.Insert, Key: shard, TTL: 5}}, false, "cannot be given a life"},
 		{"one element twice", []plan.Mutation{effects(plan.Effect{Op: plan.Merge, Column: plan.SignalRequested, Value: []string{"a", "a"}})}, false, `element "requested/a" is given twice`},
 		{"some collections replaced", []plan.Mutation{effects(plan.Effect{Op: plan.Set, Column: plan.Timers, Value: []plan.TextEntry{}})}, false, "some of the collections that share a map are replaced and some are not"},
 		{"a batch of events without a version", []plan.Mutation{effects(plan.Effect{Op: plan.Append, Column: plan.BufferedEvents, Value: plan.Blob{}})}, false, "buffered_events is appended to without a new db_record_version"},
 		{"a batch of events with version 0", []plan.Mutation{effects(
 			plan.Effect{Op: plan.Append, Column: plan.BufferedEvents, Value: plan.Blob{}},
 			plan.Effect{Op: plan.Set, Column: plan.RecordVersion, Value: int64(0)})}, false, "want a number above 0"},
-		{"an assertion that nothing holds", []plan.Mutation{{Table: plan.Shards, Op: plan.Assert, Key: shard, Conds: []plan.Cond{{Test: plan.RowPresent}}}}, false, "nothing would hold the assertion"},
+		{"an assertion that nothing holds", []plan.Mutation{{Table: plan.NumberedShards, Op: plan.Assert, Key: shard, Conds: []plan.Cond{{Test: plan.RowPresent}}}}, false, "nothing would hold the assertion"},
 		{"a subqueue that is the queue's own row", []plan.Mutation{{Table: plan.Tasks, Op: plan.Delete, Key: []any{[16]byte{}, "q", int64(1), int64(-1), int64(0)}}}, false, "subqueue: -1 is reserved"},
 		{"elements of the wrong type", []plan.Mutation{effects(plan.Effect{Op: plan.Merge, Column: plan.Timers, Value: []plan.IntEntry{{}}})}, false, "timers: cannot hold a []plan.IntEntry"},
 		{"nothing to do", []plan.Mutation{effects()}, false, "update has no effects"},

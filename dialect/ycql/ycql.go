@@ -73,7 +73,7 @@ func (*Dialect) Name() string { return "ycql" }
 // Traits implements dialect.Dialect. Rows expire in tables that are never
 // written in blocks, which are those for which plans ask it.
 func (*Dialect) Traits() cql.Traits {
-	return cql.Traits{Atomic: cql.AtomicTables, TTL: true, RerunsBlocks: true}
+	return cql.Traits{Atomic: cql.AtomicTables, TTL: true, RerunsBlocks: true, Sequenced: true}
 }
 
 // Texts implements dialect.Dialect.

@@ -35,8 +35,6 @@ func (c *client) bind(binds []wire.Column, args []any) []wire.Value {
 	for i, a := range args {
 		switch a := a.(type) {
 		case nil:
-		case cql.WriteNumberValue:
-			out[i].Data = binary.BigEndian.AppendUint64(nil, 1)
 		case int64:
 			if binds[i].Type.Kind == cqltype.Int {
 				out[i].Data = binary.BigEndian.AppendUint32(nil, uint32(a))
@@ -193,7 +191,7 @@ func blob(s string) plan.Blob { return plan.Blob{Data: []byte(s), Encoding: "Pro
 
 func lease(rangeID int64) plan.Mutation {
 	return plan.Mutation{
-		Table: plan.Shards, Op: plan.Assert, Key: []any{int64(7)},
+		Table: plan.NumberedShards, Op: plan.Assert, Key: []any{int64(7)},
 		Conds: []plan.Cond{{Test: plan.Equal, Column: plan.ShardRangeID, Value: rangeID}},
 	}
 }
@@ -227,7 +225,7 @@ func TestMutableStateComesBack(t *testing.T) {
 				}
 			}
 			must(true, 1, plan.Mutation{
-				Table: plan.Shards, Op: plan.Insert, Key: []any{int64(7)}, Conds: absent,
+				Table: plan.NumberedShards, Op: plan.Insert, Key: []any{int64(7)}, Conds: absent,
 				Effects: []plan.Effect{{Op: plan.Set, Column: plan.ShardRangeID, Value: int64(3)}},
 			})
 			fresh := plan.Mutation{
@@ -333,7 +331,7 @@ func TestEverySampleRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &client{t, keyspace(t), ycql.New(a)}
 			applied := 0
-			for _, s := range samples.Samples() {
+			for _, s := range samples.Of(c.d) {
 				if s.Write == nil {
 					program, err := c.d.CompileRead(s.Read)
 					if err != nil {

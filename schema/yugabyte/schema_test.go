@@ -94,7 +94,7 @@ func TestServerPreparesWhatTheDialectSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := ycql.New(abilities)
-			for _, s := range samples.Samples() {
+			for _, s := range samples.Of(d) {
 				if _, err := samples.CQL(d, s); err != nil {
 					t.Fatal(err)
 				}
