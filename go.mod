@@ -3,6 +3,7 @@ module github.com/temporal-ycql/temporal-ycql
 go 1.26.10
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.2.0
 	github.com/Masterminds/sprig/v3 v3.3.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/blang/semver/v4 v4.0.0

@@ -93,7 +93,9 @@ func TestPAgreesWithTheInterval(t *testing.T) {
 
 func TestTheSameSeedGivesTheSameEffect(t *testing.T) {
 	x := pairs(rand.New(rand.NewPCG(9, 9)), 6, 1.1, 0.05, normal)
-	require.Equal(t, measure(t, x, 42), measure(t, x, 42))
+	first, second := measure(t, x, 42), measure(t, x, 42)
+	require.Equal(t, first, second)
+	require.NotEqual(t, first, measure(t, x, 43), "the seed counts")
 }
 
 func TestPairsThatAgreeExactlyAreNotChance(t *testing.T) {
@@ -139,7 +141,8 @@ func TestJudge(t *testing.T) {
 		{"too wide to say", []stats.Effect{effect(0.9, 1.1, 0.9)}, []stats.Verdict{stats.Undecided}},
 		{"a single question", []stats.Effect{effect(1.1, 1.9, 0.03)}, []stats.Verdict{stats.Different}},
 		{
-			"one of two questions needs more", []stats.Effect{effect(1.1, 1.9, 0.03), effect(0.9, 1.1, 0.9)},
+			"one of two questions needs more",
+			[]stats.Effect{effect(1.1, 1.9, 0.03), effect(0.9, 1.1, 0.9)},
 			[]stats.Verdict{stats.Undecided, stats.Undecided},
 		},
 	}
