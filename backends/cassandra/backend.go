@@ -9,12 +9,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/gocql/gocql"
 	"go.uber.org/fx"
 
+	"github.com/temporal-ycql/temporal-ycql/backends/internal/client"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/dialect"
@@ -24,11 +24,17 @@ import (
 // Name is what configurations ask for.
 const Name = "cassandra"
 
+// product is what messages call the database.
+const product = "Cassandra"
+
 // Module offers the Cassandra backend to the server.
 var Module = fx.Module(Name, backend.Offer(New))
 
 // Backend implements backend.Backend.
-type Backend struct{ dial Dial }
+type Backend struct{ dial client.Dial }
+
+// Dial opens a connection to address, host:port. TLS is put on top of it.
+type Dial = client.Dial
 
 // New returns the backend. It connects over TCP.
 func New() *Backend { return &Backend{} }
@@ -58,7 +64,7 @@ func (b *Backend) ParseOptions(raw map[string]any) (backend.Opener, error) {
 // Opener implements backend.Opener.
 type Opener struct {
 	options Options
-	dial    Dial
+	dial    client.Dial
 }
 
 // Keyspace implements backend.Opener.
@@ -74,26 +80,26 @@ func (o *Opener) Dialect() dialect.Dialect { return variant.New() }
 func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {
 	h, remake, err := o.prepare(env, o.options.Keyspace)
 	if err != nil {
-		return nil, o.explain(err)
+		return nil, o.options.Explain(product, err)
 	}
 	g, err := remake(ctx)
 	if err != nil {
 		if errors.Is(err, gocql.ErrNoConnectionsStarted) {
 			err = o.missingKeyspace(ctx, env, err)
 		}
-		h.close()
-		return nil, o.explain(err)
+		h.Close()
+		return nil, o.options.Explain(product, err)
 	}
 	server, err := identify(ctx, g)
 	if err != nil {
 		g.Close()
-		h.close()
-		return nil, o.explain(err)
+		h.Close()
+		return nil, o.options.Explain(product, err)
 	}
 	if server.warning != "" {
-		env.Logger.Warn(server.warning, "server", server.name)
+		client.Logger(env).Warn(server.warning, "server", server.name)
 	}
-	s := newSession(&o.options, g, remake, h.close, env.Logger, env.Metrics)
+	s := newSession(&o.options, client.NewLink(product, o.options.Hosts, g, remake, h.Close, env))
 	return &backend.Connection{Session: s, Dialect: variant.New(), Server: server.name}, nil
 }
 
@@ -102,22 +108,22 @@ func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, err
 	admins := *o
 	admins.options.MaxConns = 1
 	// A schema change is answered when all hosts have it.
-	admins.options.Timeout = max(o.options.Timeout, adminTimeout)
+	admins.options.Timeout = max(o.options.Timeout, client.AdminTimeout)
 	h, remake, err := admins.prepare(env, "")
 	if err != nil {
-		return nil, o.explain(err)
+		return nil, o.options.Explain(product, err)
 	}
 	g, err := remake(ctx)
 	if err != nil {
-		h.close()
-		return nil, o.explain(err)
+		h.Close()
+		return nil, o.options.Explain(product, err)
 	}
 	if _, err := identify(ctx, g); err != nil {
 		g.Close()
-		h.close()
-		return nil, o.explain(err)
+		h.Close()
+		return nil, o.options.Explain(product, err)
 	}
-	return &admin{g: g, release: h.close}, nil
+	return &admin{g: g, release: h.Close}, nil
 }
 
 // missingKeyspace finds out whether err came up because the keyspace does not
@@ -132,23 +138,17 @@ func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error
 	if adminErr != nil || len(found) > 0 {
 		return err
 	}
-	return errNoKeyspace
+	return client.ErrNoKeyspace
 }
 
-var errNoKeyspace = errors.New("keyspace does not exist")
-
 // prepare reads what the options point to and returns the way to make sessions.
-func (o *Opener) prepare(env backend.Env, keyspace string) (*hostDialer, func(context.Context) (*gocql.Session, error), error) {
-	h, err := newHostDialer(&o.options, o.dial, certificateRefresh)
+func (o *Opener) prepare(env backend.Env, keyspace string) (*client.Dialer, func(context.Context) (*gocql.Session, error), error) {
+	h, err := client.NewDialer(&o.options.Options, o.dial, client.CertificateRefresh)
 	if err != nil {
 		return nil, nil, err
 	}
-	log := env.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	remake := func(ctx context.Context) (*gocql.Session, error) {
-		c, err := clusterConfig(&o.options, h, env.Resolve, log)
+		c, err := clusterConfig(&o.options, h, env.Resolve, client.Logger(env))
 		if err != nil {
 			return nil, err
 		}
@@ -157,39 +157,6 @@ func (o *Opener) prepare(env backend.Env, keyspace string) (*hostDialer, func(co
 	}
 	return h, remake, nil
 }
-
-// explain makes one line of an error of Open: what was tried, what is wrong,
-// what to do.
-func (o *Opener) explain(err error) error {
-	hosts := strings.Join(o.options.Hosts, ", ")
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	lower := strings.ToLower(text)
-	var hint string
-	switch {
-	case errors.Is(err, errNoKeyspace):
-		return &openError{fmt.Sprintf("connect to Cassandra at %s: keyspace %q does not exist: create it with \"temporal-server schema create\"", hosts, o.options.Keyspace), err}
-	case strings.Contains(lower, "provided username") || strings.Contains(lower, "authentication") || strings.Contains(lower, "credentials"):
-		hint = "check user and password"
-	case strings.Contains(lower, "tls") || strings.Contains(lower, "x509") || strings.Contains(lower, "certificate"):
-		hint = "check the tls options"
-	case strings.Contains(lower, "refused") || strings.Contains(lower, "no such host") || strings.Contains(lower, "no answer") ||
-		strings.Contains(lower, "timeout") || strings.Contains(lower, "no connections") || strings.Contains(lower, "no route") || strings.Contains(lower, "reset") || strings.Contains(lower, "eof"):
-		hint = "check hosts, port and tls, and that the database runs"
-	}
-	if hint != "" {
-		text += ": " + hint
-	}
-	return &openError{fmt.Sprintf("connect to Cassandra at %s: %s", hosts, text), err}
-}
-
-// openError keeps its cause for errors.As without repeating it.
-type openError struct {
-	text  string
-	cause error
-}
-
-func (e *openError) Error() string { return e.text }
-func (e *openError) Unwrap() error { return e.cause }
 
 // server is what answered.
 type server struct{ name, warning string }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gocql/gocql"
 
+	"github.com/temporal-ycql/temporal-ycql/backends/internal/client"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 )
@@ -31,11 +32,11 @@ func configured(t *testing.T, more map[string]any) *gocql.ClusterConfig {
 	if err != nil {
 		t.Fatalf("ParseOptions() = %v", err)
 	}
-	h, err := newHostDialer(&o, nil, certificateRefresh)
+	h, err := client.NewDialer(&o.Options, nil, client.CertificateRefresh)
 	if err != nil {
-		t.Fatalf("newHostDialer() = %v", err)
+		t.Fatalf("NewDialer() = %v", err)
 	}
-	t.Cleanup(h.close)
+	t.Cleanup(h.Close)
 	c, err := clusterConfig(&o, h, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("clusterConfig() = %v", err)
@@ -194,8 +195,8 @@ func TestUnreadableCertificatesAreReportedAtOpen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := newHostDialer(&o, nil, certificateRefresh); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("newHostDialer() = %v, want %q", err, tt.want)
+			if _, err := client.NewDialer(&o.Options, nil, client.CertificateRefresh); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("NewDialer() = %v, want %q", err, tt.want)
 			}
 		})
 	}

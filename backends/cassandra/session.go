@@ -3,54 +3,28 @@ package cassandra
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/gocql/gocql"
 
-	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/backends/internal/client"
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 )
 
-// adminTimeout is the least that schema work waits for an answer.
-const adminTimeout = 60 * time.Second
-
-// renewEvery is the least time between two attempts to make a session anew.
-const renewEvery = 2 * time.Second
-
-// session implements cql.Session over gocql. gocql mends single connections by
-// itself; when none is left, or its hosts have other addresses than it knows,
-// the whole gocql session is made anew beside the work that goes on failing.
+// session implements cql.Session over gocql.
 type session struct {
 	options *Options
-	make    func(context.Context) (*gocql.Session, error)
-	release func() // of what the sessions share
-	log     *slog.Logger
-	metrics backend.Metrics
+	link    *client.Link[*gocql.Session]
 
 	retry       gocql.RetryPolicy
 	speculation gocql.SpeculativeExecutionPolicy
-
-	current  atomic.Pointer[gocql.Session] // nil once closed
-	renewing atomic.Bool
-	mu       sync.Mutex // guards renewed and closed
-	renewed  time.Time
-	closed   bool
-	stop     context.CancelFunc
-	stopped  context.Context
 }
 
-func newSession(o *Options, first *gocql.Session, remake func(context.Context) (*gocql.Session, error), release func(), log *slog.Logger, m backend.Metrics) *session {
-	s := &session{options: o, make: remake, release: release, log: log, metrics: m, renewed: time.Now()}
-	s.stopped, s.stop = context.WithCancel(context.Background())
+func newSession(o *Options, link *client.Link[*gocql.Session]) *session {
+	s := &session{options: o, link: link}
 	if o.Retries > 0 {
 		s.retry = nextHost{attempts: o.Retries}
 	}
 	s.speculation = &gocql.SimpleSpeculativeExecution{NumAttempts: o.Speculation.Attempts, TimeoutDelay: o.Speculation.Delay}
-	s.current.Store(first)
-	s.gauge(1)
 	return s
 }
 
@@ -63,21 +37,16 @@ func (n nextHost) Attempt(q gocql.RetryableQuery) bool { return q.Attempts() <= 
 // GetRetryType implements gocql.RetryPolicy.
 func (n nextHost) GetRetryType(err error) gocql.RetryType {
 	var e *cql.Error
-	if errors.As(convertError(err), &e) && e.Reach == cql.Replied {
-		switch e.Code {
-		case cql.CodeUnavailable, cql.CodeOverloaded, cql.CodeBootstrapping, cql.CodeReadTimeout,
-			cql.CodeReadFailure, cql.CodeWriteTimeout, cql.CodeServer:
-		default:
-			return gocql.Rethrow // another host would say the same
-		}
+	if errors.As(convertError(err), &e) && !client.OtherHostHelps(e) {
+		return gocql.Rethrow
 	}
 	return gocql.RetryNextHost
 }
 
 // Exec implements cql.Session.
 func (s *session) Exec(ctx context.Context, step *cql.Step) (cql.Result, error) {
-	g := s.current.Load()
-	if g == nil {
+	g, ok := s.link.Current()
+	if !ok {
 		return cql.Result{}, cql.ErrClosed
 	}
 	var res cql.Result
@@ -145,26 +114,17 @@ func (s *session) batch(ctx context.Context, g *gocql.Session, step *cql.Step) (
 }
 
 func (s *session) parallel(ctx context.Context, step *cql.Step) (cql.Result, error) {
-	failures := make([]error, len(step.Calls))
-	var wg sync.WaitGroup
-	for i := range step.Calls {
-		wg.Go(func() {
-			_, failures[i] = s.Exec(ctx, &cql.Step{Mode: cql.Single, Calls: step.Calls[i : i+1]})
-		})
-	}
-	wg.Wait()
-	for _, err := range failures {
-		if err != nil {
-			return cql.Result{}, err
-		}
-	}
-	return cql.Result{Applied: true}, nil
+	err := client.Parallel(len(step.Calls), func(i int) error {
+		_, err := s.Exec(ctx, &cql.Step{Mode: cql.Single, Calls: step.Calls[i : i+1]})
+		return err
+	})
+	return cql.Result{Applied: err == nil}, err
 }
 
 // Query implements cql.Session.
 func (s *session) Query(ctx context.Context, c cql.Call, page cql.Page) (cql.Rows, error) {
-	g := s.current.Load()
-	if g == nil {
+	g, ok := s.link.Current()
+	if !ok {
 		return nil, cql.ErrClosed
 	}
 	size := page.Size
@@ -178,76 +138,15 @@ func (s *session) Query(ctx context.Context, c cql.Call, page cql.Page) (cql.Row
 
 // Close implements cql.Session. Work under way fails with an unknown outcome.
 func (s *session) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	s.stop()
-	if g := s.current.Swap(nil); g != nil {
-		g.Close()
-	}
-	s.release()
-	s.gauge(0)
+	s.link.Close()
 	return nil
 }
 
 // failed converts an error and, if it says that the way to the database is
 // lost, has the session made anew.
 func (s *session) failed(g *gocql.Session, err error) error {
-	if lost(err) && s.current.Load() == g {
-		s.renew(g)
+	if client.Lost(err, noWay) {
+		s.link.Renew(g)
 	}
 	return convertError(err)
-}
-
-func (s *session) renew(old *gocql.Session) {
-	if !s.renewing.CompareAndSwap(false, true) {
-		return
-	}
-	s.mu.Lock()
-	wait := renewEvery - time.Since(s.renewed)
-	s.mu.Unlock()
-	go func() {
-		defer s.renewing.Store(false)
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-			case <-s.stopped.Done():
-				return
-			}
-		}
-		fresh, err := s.make(s.stopped)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.renewed = time.Now()
-		switch {
-		case err != nil:
-			s.gauge(0)
-			s.count("session_renewal_failed")
-			s.log.Warn("connecting to Cassandra again", "hosts", s.options.Hosts, "error", err)
-		case s.closed || !s.current.CompareAndSwap(old, fresh):
-			fresh.Close()
-		default:
-			s.gauge(1)
-			s.count("session_renewed")
-			s.log.Info("connected to Cassandra again", "hosts", s.options.Hosts)
-			old.Close()
-		}
-	}()
-}
-
-func (s *session) count(name string) {
-	if s.metrics != nil {
-		s.metrics.Count(name, 1)
-	}
-}
-
-func (s *session) gauge(v float64) {
-	if s.metrics != nil {
-		s.metrics.Gauge("session_up", v)
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/temporal-ycql/temporal-ycql/backends/internal/client"
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 )
 
@@ -84,13 +85,13 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHostDialer(&o, nil, 20*time.Millisecond)
+	h, err := client.NewDialer(&o.Options, nil, 20*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.close()
+	defer h.Close()
 	serial := func() string {
-		km, err := h.material(t.Context())
+		km, err := h.Material(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package cassandra
+package client
 
 import (
 	"context"
@@ -11,36 +11,35 @@ import (
 	"os"
 	"time"
 
-	"github.com/gocql/gocql"
 	"google.golang.org/grpc/credentials/tls/certprovider"
 	"google.golang.org/grpc/credentials/tls/certprovider/pemfile"
 )
 
-// certificateRefresh is how often certificate files are looked at for a change.
-const certificateRefresh = 10 * time.Second
+// CertificateRefresh is how often certificate files are looked at for a change.
+const CertificateRefresh = 10 * time.Second
 
 // Dial opens a connection to address, host:port. TLS is put on top of it.
 type Dial func(ctx context.Context, address string) (net.Conn, error)
 
-// hostDialer implements gocql.HostDialer: it reads certificates anew for every
-// connection, so that rotated ones are used without a restart.
-type hostDialer struct {
+// Dialer opens connections for a driver. It reads certificates anew for every
+// one of them, so that rotated ones are used without a restart.
+type Dialer struct {
 	dial     Dial
 	options  *Options
 	material func(context.Context) (*certprovider.KeyMaterial, error) // nil: no TLS
 	close    func()
 }
 
-// newHostDialer checks that all certificates can be read and parsed, and looks
-// at their files again after each refresh.
-func newHostDialer(o *Options, dial Dial, refresh time.Duration) (*hostDialer, error) {
+// NewDialer checks that all certificates can be read and parsed, and looks at
+// their files again after each refresh. A nil dial connects over TCP.
+func NewDialer(o *Options, dial Dial, refresh time.Duration) (*Dialer, error) {
 	if dial == nil {
 		d := &net.Dialer{Timeout: o.ConnectTimeout}
 		dial = func(ctx context.Context, address string) (net.Conn, error) {
 			return d.DialContext(ctx, "tcp", address)
 		}
 	}
-	h := &hostDialer{dial: dial, options: o, close: func() {}}
+	h := &Dialer{dial: dial, options: o, close: func() {}}
 	if !o.TLS.Enabled {
 		return h, nil
 	}
@@ -85,26 +84,30 @@ func newHostDialer(o *Options, dial Dial, refresh time.Duration) (*hostDialer, e
 	return h, nil
 }
 
-// DialHost implements gocql.HostDialer.
-func (h *hostDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.DialedHost, error) {
-	address := host.HostnameAndPort()
+// Dial connects to address, host:port, by its name in the certificate.
+func (h *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := h.dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	if h.material == nil {
-		return &gocql.DialedHost{Conn: conn}, nil
+		return conn, nil
 	}
 	secure, err := h.secure(ctx, conn, address)
 	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("tls with %s: %w", address, err)
 	}
-	// writev does not work through TLS, so gathering requests gains nothing.
-	return &gocql.DialedHost{Conn: secure, DisableCoalesce: true}, nil
+	return secure, nil
 }
 
-func (h *hostDialer) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
+// Secure tells whether connections are encrypted.
+func (h *Dialer) Secure() bool { return h.material != nil }
+
+// Close stops looking at certificate files.
+func (h *Dialer) Close() { h.close() }
+
+func (h *Dialer) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
 	km, err := h.material(ctx)
 	if err != nil {
 		return nil, err
@@ -182,4 +185,13 @@ func (o *TLSOptions) fixed() (*certprovider.KeyMaterial, error) {
 		km.Certs = []tls.Certificate{pair}
 	}
 	return km, nil
+}
+
+// Material returns the certificates that the next connection will use; nil
+// without TLS.
+func (h *Dialer) Material(ctx context.Context) (*certprovider.KeyMaterial, error) {
+	if h.material == nil {
+		return nil, nil
+	}
+	return h.material(ctx)
 }

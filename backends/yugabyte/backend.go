@@ -1,0 +1,170 @@
+// Package yugabyte is the backend for YugabyteDB's YCQL: a session over
+// YugabyteDB's fork of gocql, its options, and the check of what server answered.
+package yugabyte
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/yugabyte/gocql"
+	"go.uber.org/fx"
+
+	"github.com/temporal-ycql/temporal-ycql/backends/internal/client"
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/dialect"
+	variant "github.com/temporal-ycql/temporal-ycql/dialect/ycql"
+)
+
+// Name is what configurations ask for.
+const Name = "yugabyte"
+
+// product is what messages call the database.
+const product = "YugabyteDB"
+
+// Module offers the YugabyteDB backend to the server.
+var Module = fx.Module(Name, backend.Offer(New))
+
+// Backend implements backend.Backend.
+type Backend struct{ dial Dial }
+
+// Dial opens a connection to address, host:port. TLS is put on top of it.
+type Dial = client.Dial
+
+// New returns the backend. It connects over TCP.
+func New() *Backend { return &Backend{} }
+
+// NewWithDial returns a backend whose connections dial opens: an in-process
+// server offers itself so.
+func NewWithDial(dial Dial) *Backend { return &Backend{dial: dial} }
+
+// Name implements backend.Backend.
+func (b *Backend) Name() string { return Name }
+
+// NewOptions implements backend.Backend.
+func (b *Backend) NewOptions() any {
+	o := DefaultOptions()
+	return &o
+}
+
+// ParseOptions implements backend.Backend.
+func (b *Backend) ParseOptions(raw map[string]any) (backend.Opener, error) {
+	o, err := ParseOptions(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &Opener{options: o, dial: b.dial}, nil
+}
+
+// Opener implements backend.Opener.
+type Opener struct {
+	options Options
+	dial    Dial
+}
+
+// Keyspace implements backend.Opener.
+func (o *Opener) Keyspace() string { return o.options.Keyspace }
+
+// Options implements backend.Opener.
+func (o *Opener) Options() any { return o.options }
+
+// Dialect implements backend.Opener.
+func (o *Opener) Dialect() dialect.Dialect { return variant.New(variant.All) }
+
+// Open implements backend.Opener.
+func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {
+	d, remake, err := o.prepare(env, o.options.Keyspace)
+	if err != nil {
+		return nil, o.options.Explain(product, err)
+	}
+	g, err := remake(ctx)
+	if err != nil {
+		if errors.Is(err, gocql.ErrNoConnectionsStarted) {
+			err = o.missingKeyspace(ctx, env, err)
+		}
+		d.Close()
+		return nil, o.options.Explain(product, err)
+	}
+	if err := identify(ctx, g); err != nil {
+		g.Close()
+		d.Close()
+		return nil, o.options.Explain(product, err)
+	}
+	s := newSession(&o.options, client.NewLink(product, o.options.Hosts, g, remake, d.Close, env))
+	return &backend.Connection{Session: s, Dialect: variant.New(variant.All), Server: product}, nil
+}
+
+// OpenAdmin implements backend.Opener.
+func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, error) {
+	admins := *o
+	admins.options.MaxConns = 1
+	// A table is made on all of its tablets' servers before the answer.
+	admins.options.Timeout = max(o.options.Timeout, client.AdminTimeout)
+	d, remake, err := admins.prepare(env, "")
+	if err != nil {
+		return nil, o.options.Explain(product, err)
+	}
+	g, err := remake(ctx)
+	if err != nil {
+		d.Close()
+		return nil, o.options.Explain(product, err)
+	}
+	if err := identify(ctx, g); err != nil {
+		g.Close()
+		d.Close()
+		return nil, o.options.Explain(product, err)
+	}
+	return &admin{g: g, release: d.Close}, nil
+}
+
+// missingKeyspace finds out whether err came up because the keyspace does not
+// exist: gocql's pool swallows the server's answer to USE.
+func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error) error {
+	a, adminErr := o.OpenAdmin(ctx, env)
+	if adminErr != nil {
+		return err
+	}
+	defer func() { _ = a.Close() }()
+	found, adminErr := a.Query(ctx, `SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?`, o.options.Keyspace)
+	if adminErr != nil || len(found) > 0 {
+		return err
+	}
+	return client.ErrNoKeyspace
+}
+
+// prepare reads what the options point to and returns the way to make sessions.
+func (o *Opener) prepare(env backend.Env, keyspace string) (*client.Dialer, func(context.Context) (*gocql.Session, error), error) {
+	d, err := client.NewDialer(&o.options.Options, o.dial, client.CertificateRefresh)
+	if err != nil {
+		return nil, nil, err
+	}
+	remake := func(ctx context.Context) (*gocql.Session, error) {
+		c, err := clusterConfig(&o.options, d, env.Resolve, client.Logger(env))
+		if err != nil {
+			return nil, err
+		}
+		c.Keyspace = keyspace
+		return client.Create(ctx, c.CreateSession)
+	}
+	return d, remake, nil
+}
+
+// errOtherServer is the cause when something other than YugabyteDB answered.
+var errOtherServer = errors.New("not a YugabyteDB")
+
+// identify asks the server what it is.
+func identify(ctx context.Context, g *gocql.Session) error {
+	tables := map[string]bool{}
+	iter := g.Query(`SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system'`).WithContext(ctx).Iter()
+	for name := ""; iter.Scan(&name); {
+		tables[name] = true
+	}
+	if err := iter.Close(); err != nil {
+		return fmt.Errorf("ask the server for its tables: %w", err)
+	}
+	if !tables["partitions"] {
+		return errOtherServer
+	}
+	return nil
+}
