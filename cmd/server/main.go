@@ -12,9 +12,12 @@ import (
 	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/mysql"      // stock data stores
 	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql" // the same
 	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"     // the same
+
+	"github.com/temporal-ycql/temporal-ycql/core/visibility"
 )
 
 func main() {
+	visibility.Register()
 	if err := newApp().Run(os.Args); err != nil {
 		// Errors of cli.Exit have ended the process already; the rest, such as
 		// an unknown flag, has been printed with the usage.
