@@ -34,4 +34,10 @@ type Traits struct {
 	// Sequenced: rows ahead cannot be hidden otherwise, so the writes of a shard
 	// have numbers and the dialect knows the numbered tables (plan.Table) only.
 	Sequenced bool
+	// ShardPartition: a shard, its executions and its tasks are one partition,
+	// so the executions of one shard can be listed without reading all others.
+	ShardPartition bool
+	// HashMin and HashMax are the ends of the space in which the server hashes
+	// partitions: the bounds of reads with plan.Read.Span.
+	HashMin, HashMax int64
 }

@@ -29,8 +29,9 @@ const (
 // compiles each once, when the store is made.
 //
 // The arguments of a run are, in this order: the values of the first Eq key
-// columns, the values of From, those of To (as many as the bound's Width), one
-// for each filter, and the limit if it is LimitArg.
+// columns, the values of From, those of To (as many as the bound's Width), the
+// two ends of the span if Span is set, one for each filter, and the limit if it
+// is LimitArg.
 type Read struct {
 	Name  string
 	Table *Table
@@ -47,6 +48,15 @@ type Read struct {
 	// point read; none: a scan of the whole table in no particular order.
 	Eq       int
 	From, To RangeEnd
+	// Span makes the read, of which no key column is given (Eq is 0), walk over
+	// the partitions whose hash lies between two arguments, both included:
+	// int64 within cql.Traits.HashMin and HashMax. Rows come partition by
+	// partition, in an order of the server's. It is for tools that read all of a
+	// table, piece by piece; no store asks for it.
+	Span bool
+	// Distinct makes the read return each partition once, whatever rows it has.
+	// Columns are those that name a partition, no more and no less.
+	Distinct bool
 	// Desc returns rows by descending key.
 	Desc    bool
 	Limit   Limit
@@ -63,6 +73,9 @@ type RangeEnd struct {
 // Args returns the number of arguments that a run of r takes.
 func (r *Read) Args() int {
 	n := r.Eq + r.From.Width + r.To.Width + len(r.Filters)
+	if r.Span {
+		n += 2
+	}
 	if r.Limit == LimitArg {
 		n++
 	}

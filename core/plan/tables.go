@@ -135,6 +135,26 @@ var (
 	}
 )
 
+// ShardRows: every row of a shard's partition, whatever it is, for those who
+// look for what they do not know. It is only read, and only dialects with
+// cql.Traits.ShardPartition have it; it is not one of [AllTables].
+var (
+	RowType       = &Column{Name: "type", Kind: Int}
+	RowNamespace  = &Column{Name: "namespace_id", Kind: UUID}
+	RowWorkflow   = &Column{Name: "workflow_id", Kind: Text}
+	RowRun        = &Column{Name: "run_id", Kind: UUID}
+	RowTime       = &Column{Name: "visibility_ts", Kind: Time}
+	RowTask       = &Column{Name: "task_id", Kind: Int}
+	RowCurrentRun = &Column{Name: "current_run_id", Kind: UUID}     // of current executions
+	RowExecution  = &Column{Name: "execution_encoding", Kind: Text} // of executions
+
+	ShardRows = &Table{
+		Name:    "shard_rows",
+		Key:     []*Column{shardID, RowType, RowNamespace, RowWorkflow, RowRun, RowTime, RowTask},
+		Columns: []*Column{RowCurrentRun, RowExecution},
+	}
+)
+
 // HistoryTree and HistoryNodes: branches of event histories and their batches
 // of events. Both are written once and never changed.
 var (

@@ -8,6 +8,7 @@
 package cassandra
 
 import (
+	"math"
 	"slices"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
@@ -27,7 +28,7 @@ var _ dialect.Dialect = (*Dialect)(nil)
 // New returns the dialect. It keeps the statements that it made: one for each
 // keyspace is enough, more do no harm.
 func New() *Dialect {
-	layout, err := render.NewLayout(slices.Concat(shardTables, historyTables, matchingTables, clusterTables, queueTables))
+	layout, err := render.NewLayout(slices.Concat(shardTables, shardRows, historyTables, matchingTables, clusterTables, queueTables))
 	if err != nil {
 		panic(err) // the layout is a constant; tests make it
 	}
@@ -40,11 +41,15 @@ func (*Dialect) Name() string { return "cassandra" }
 // Traits implements dialect.Dialect.
 func (*Dialect) Traits() cql.Traits {
 	return cql.Traits{
-		Atomic:        cql.AtomicPartition,
-		TTL:           true,
-		Unset:         true,
-		AheadInAtomic: true,
-		WholeNodes:    true,
+		Atomic:         cql.AtomicPartition,
+		TTL:            true,
+		Unset:          true,
+		AheadInAtomic:  true,
+		WholeNodes:     true,
+		ShardPartition: true,
+		// Of the Murmur3Partitioner: token() is a bigint. The smallest value is
+		// no token of a row.
+		HashMin: math.MinInt64, HashMax: math.MaxInt64,
 	}
 }
 

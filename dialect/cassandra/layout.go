@@ -258,6 +258,20 @@ var shardTables = []*render.Table{
 	},
 }
 
+// shardRows is the partition of a shard as it stands.
+var shardRows = []*render.Table{{
+	Logical: plan.ShardRows,
+	Families: one("executions", 1,
+		[]render.Key{
+			render.Int32("shard_id", plan.ShardID), render.Int32("type", plan.RowType),
+			render.From("namespace_id", plan.RowNamespace), render.From("workflow_id", plan.RowWorkflow),
+			render.From("run_id", plan.RowRun), render.From("visibility_ts", plan.RowTime),
+			render.From("task_id", plan.RowTask),
+		},
+		render.Plain(plan.RowCurrentRun, "current_run_id"),
+		render.Plain(plan.RowExecution, "execution_encoding")),
+}}
+
 // one is the family of a table whose rows all have the same form.
 func one(name string, partition int, key []render.Key, columns ...render.Column) []render.Family {
 	return []render.Family{{Any: true, Name: name, Partition: partition, Key: key, Columns: columns}}

@@ -29,6 +29,7 @@ func sample(t *testing.T, name string) samples.Sample {
 // rare are the calls that a cluster without replication to others does not make
 // in a normal day, beyond what its start takes.
 var rare = []string{
+	"records-",
 	"dlq-", "execution-resolve", "execution-update-bypass", "execution-update-legacy", "execution-create-archetype",
 	"execution-list", "execution-set", "history-fork", "namespace-create", "namespace-rename", "namespace-delete", "namespace-update",
 	"cluster-delete", "cluster-create", "user-data-update", "build-id", "fair-", "queue-list", "nexus-create", "nexus-update",

@@ -74,13 +74,23 @@ func (t *Table) compileRead(f *Family, r *plan.Read, st *readStatement) error {
 	}
 	w := &writer{}
 	w.WriteString("SELECT ")
+	if r.Distinct {
+		if err := f.distinct(r, st); err != nil {
+			return err
+		}
+		w.WriteString("DISTINCT ")
+	}
 	names := list{sep: ", "}
 	for i := range st.fields {
 		names.next(w)
 		w.WriteString(st.fields[i].name)
 	}
 	w.WriteString(" FROM " + f.Name)
-	filtering, err := t.readRows(w, f, r)
+	rows := t.readRows
+	if r.Span {
+		rows = t.readSpan
+	}
+	filtering, err := rows(w, f, r)
 	if err != nil {
 		return err
 	}
@@ -152,6 +162,69 @@ func (t *Table) readRows(w *writer, f *Family, r *plan.Read) (filtering bool, er
 		filtering = true
 	}
 	return filtering, nil
+}
+
+// readSpan writes the WHERE clause of a read of partitions by their hash.
+func (t *Table) readSpan(w *writer, f *Family, r *plan.Read) (filtering bool, err error) {
+	if r.Eq > 0 || r.From.Width+r.To.Width > 0 || r.Desc || len(r.Filters) > 0 || r.Limit != plan.NoLimit {
+		return false, fmt.Errorf("a span of %s has no key, range, order, filter or limit", t.Logical)
+	}
+	names := list{sep: ", "}
+	hash := &writer{}
+	hash.WriteString(t.style.hash() + "(")
+	for i := range f.Key {
+		k := &f.Key[i]
+		if i < f.Partition {
+			names.next(hash)
+			hash.WriteString(k.Name)
+		}
+		if k.Of == nil && !r.Distinct {
+			return false, fmt.Errorf("a span of %s has rows of other tables in it", t.Logical)
+		}
+	}
+	hash.WriteString(")")
+	w.WriteString(" WHERE " + hash.String() + " >= ")
+	w.marker(slot{op: slotSpan, at: 0})
+	w.WriteString(" AND " + hash.String() + " <= ")
+	w.marker(slot{op: slotSpan, at: 1})
+	return false, nil
+}
+
+// hash is the function of a partition key by which partitions are placed.
+func (s Style) hash() string {
+	if s == Blocks {
+		return "partition_hash"
+	}
+	return "token"
+}
+
+// distinct checks that the columns of a read of partitions are those of the
+// partition key.
+func (f *Family) distinct(r *plan.Read, st *readStatement) error {
+	if !r.Span || r.Count || r.TTLOf != nil {
+		return fmt.Errorf("partitions of %s are read by their span, and nothing is read of them", r.Table)
+	}
+	named := 0
+	for i := range st.fields {
+		if k := st.fields[i].key; k == nil || f.keyAt(k) >= f.Partition {
+			return fmt.Errorf("%s does not name partitions of %s", st.fields[i].name, r.Table)
+		}
+		named++
+	}
+	if named != f.Partition {
+		return fmt.Errorf("partitions of %s are named by %d columns, %d are read", r.Table, f.Partition, named)
+	}
+	return nil
+}
+
+// keyAt returns the place of k in the physical key.
+func (f *Family) keyAt(k *Key) int {
+	for i := range f.Key {
+		if &f.Key[i] == k {
+			return i
+		}
+	}
+	return len(f.Key)
 }
 
 // partitionGiven tells whether the first eq logical key columns name a partition.
@@ -226,7 +299,7 @@ func (p *readProgram) Bind(part int, args []any) (cql.Call, dialect.RowDecoder, 
 	bound := make([]any, len(st.slots))
 	for i, s := range st.slots {
 		k := &Key{}
-		if s.op != slotFilter && s.op != slotLimit {
+		if s.op != slotFilter && s.op != slotLimit && s.op != slotSpan {
 			k = &st.family.Key[s.at]
 		}
 		switch s.op {
@@ -242,6 +315,9 @@ func (p *readProgram) Bind(part int, args []any) (cql.Call, dialect.RowDecoder, 
 			bound[i], err = k.edgeArgument(r.From, args[r.Eq:], int(s.col))
 		case slotTo:
 			bound[i], err = k.edgeArgument(r.To, args[r.Eq+r.From.Width:], int(s.col))
+		case slotSpan:
+			bound[i] = args[s.at] // no key column comes before it
+			err = checkKind(plan.Int, bound[i])
 		case slotFilter:
 			bound[i], err = p.filter(st.family, int(s.at), args[r.Eq+r.From.Width+r.To.Width+int(s.at)])
 		case slotLimit:

@@ -74,6 +74,9 @@ func (st *readStatement) selection(t *Table, f *Family, r *plan.Read) (skips boo
 		ttl := field{name: "TTL(" + f.Columns[at].Name + ")", want: wantInt, encoding: -1}
 		st.out = append(st.out, source{field: st.field(ttl)})
 	}
+	if r.Distinct {
+		return false, nil
+	}
 	if skips = st.checks(f, r); skips && r.Count {
 		return true, nil
 	}

@@ -82,6 +82,7 @@ const (
 	slotIfEnc                       // its encoding
 	slotFilter                      // argument of filter at (reads)
 	slotLimit                       // the last argument (reads)
+	slotSpan                        // end at of the span (reads)
 	slotAppendKey                   // name of the new batch of column at
 	slotElemKey                     // key of element at of the shared map
 	slotElem                        // its value

@@ -58,7 +58,7 @@ func (s Sample) of(d dialect.Dialect) (Sample, bool) {
 // Samples returns all samples, as stores make them. Each call makes them anew.
 func Samples() []Sample {
 	return slices.Concat(shardSamples(), sequencerSamples(), executionSamples(), historySamples(), taskSamples(), matchingSamples(),
-		userDataSamples(), namespaceSamples(), clusterSamples(), queueSamples(), nexusSamples())
+		userDataSamples(), namespaceSamples(), clusterSamples(), queueSamples(), nexusSamples(), recordSamples())
 }
 
 // Values that samples share.

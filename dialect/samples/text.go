@@ -176,6 +176,12 @@ func readText(b *strings.Builder, r *plan.Read) {
 			fmt.Fprintf(b, ", %s %s", keyNames(r.Table, r.Eq, side.Width), compareNames[side.Compare])
 		}
 	}
+	if r.Span {
+		b.WriteString(", between two hashes")
+	}
+	if r.Distinct {
+		b.WriteString(", each partition once")
+	}
 	for _, f := range r.Filters {
 		relation := "is as given"
 		if f.Relation == plan.After {

@@ -16,6 +16,7 @@
 package ycql
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +74,10 @@ func (*Dialect) Name() string { return "ycql" }
 // Traits implements dialect.Dialect. Rows expire in tables that are never
 // written in blocks, which are those for which plans ask it.
 func (*Dialect) Traits() cql.Traits {
-	return cql.Traits{Atomic: cql.AtomicTables, TTL: true, RerunsBlocks: true, Sequenced: true}
+	return cql.Traits{
+		Atomic: cql.AtomicTables, TTL: true, RerunsBlocks: true, Sequenced: true,
+		HashMin: 0, HashMax: math.MaxUint16, // of partition_hash()
+	}
 }
 
 // Texts implements dialect.Dialect.

@@ -25,11 +25,14 @@ type Dialect struct{ traits cql.Traits }
 
 var _ dialect.Dialect = (*Dialect)(nil)
 
-// NewDialect returns a dialect with these traits. Atomic defaults to AtomicTables.
+// NewDialect returns a dialect with these traits. Atomic defaults to
+// AtomicTables; the space of hashes is the interpreter's own, and executions are
+// not listed by shard but by hash.
 func NewDialect(traits cql.Traits) *Dialect {
 	if traits.Atomic == 0 {
 		traits.Atomic = cql.AtomicTables
 	}
+	traits.HashMin, traits.HashMax, traits.ShardPartition = hashMin, hashMax, false
 	return &Dialect{traits: traits}
 }
 

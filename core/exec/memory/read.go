@@ -2,7 +2,10 @@ package memory
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
@@ -15,6 +18,10 @@ func (s *State) Read(r *plan.Read, page plan.Page, args ...any) (rows [][]any, t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.Distinct {
+		rows, token = s.partitions(r, page, args)
+		return rows, token, nil
+	}
 	found := s.find(r, args)
 	if r.Count {
 		return [][]any{{int64(len(found))}}, nil, nil
@@ -51,15 +58,78 @@ func (s *State) find(r *plan.Read, args []any) []*row {
 	args = args[r.From.Width:]
 	to := plan.Bound{Compare: r.To.Compare, Values: args[:r.To.Width]}
 	args = args[r.To.Width:]
+	first, last := int64(hashMin), int64(hashMax)
+	if r.Span {
+		first, _ = args[0].(int64)
+		last, _ = args[1].(int64)
+		args = args[2:]
+	}
 
 	var found []*row
 	for _, row := range s.table(r.Table).rows {
+		if r.Span {
+			if h := hash(row.key); h < first || h > last {
+				continue
+			}
+		}
 		if s.existsNow(row) && inRange(row.key, prefix, from, to) && s.passes(r, row, args) {
 			found = append(found, row)
 		}
 	}
 	sortRows(r.Table, found, r.Desc)
 	return found
+}
+
+// The space in which partitions are hashed: cql.Traits.HashMin and HashMax.
+const (
+	hashMin = 0
+	hashMax = math.MaxUint16
+)
+
+// hash places a row by its first key column, which every partition key begins with.
+func hash(key []any) int64 {
+	h := fnv.New32a()
+	if len(key) > 0 {
+		_, _ = h.Write([]byte(plan.FormatValue(key[0]))) // never fails
+	}
+	return int64(h.Sum32() & hashMax)
+}
+
+// beside are the tables that share the partitions of another, in every dialect:
+// a partition is there whichever of them has rows in it.
+var beside = map[*plan.Table][]*plan.Table{
+	plan.Tasks:     {plan.TaskQueues},
+	plan.FairTasks: {plan.FairTaskQueues},
+	plan.UserData:  {plan.BuildIDs},
+}
+
+// partitions is Read of a read with Distinct.
+func (s *State) partitions(r *plan.Read, page plan.Page, args []any) (found [][]any, token []byte) {
+	seen := make(map[string]bool)
+	for _, t := range append([]*plan.Table{r.Table}, beside[r.Table]...) {
+		of := *r
+		of.Table = t
+		for _, f := range s.find(&of, args) {
+			values := s.columns(&of, f)
+			if id := keyText(values); !seen[id] {
+				seen[id] = true
+				found = append(found, values)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b []any) int { return strings.Compare(keyText(a), keyText(b)) })
+	if len(page.Token) > 0 {
+		at := slices.IndexFunc(found, func(f []any) bool { return keyText(f) > string(page.Token) })
+		if at < 0 {
+			return nil, nil
+		}
+		found = found[at:]
+	}
+	if page.Size > 0 && len(found) > page.Size {
+		found = found[:page.Size]
+		token = []byte(keyText(found[page.Size-1]))
+	}
+	return found, token
 }
 
 func (s *State) passes(r *plan.Read, row *row, args []any) bool {

@@ -1,0 +1,191 @@
+package records
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
+)
+
+// reading gathers one page.
+type reading struct {
+	s       *Source
+	pos     *position
+	rows    int // that the page should have
+	out     []Record
+	bytes   int
+	garbage int
+}
+
+func (r *reading) full() bool { return len(r.out) >= r.rows || r.bytes >= r.s.o.PageBytes }
+
+func (r *reading) add(all []Record) {
+	for i := range all {
+		r.bytes += all[i].Size()
+	}
+	if r.out == nil {
+		r.out = all
+		return
+	}
+	r.out = append(r.out, all...)
+}
+
+// hint is how many rows the next page should ask for, so that its size is about
+// what is wanted. Small pages grow again.
+func (r *reading) hint() int {
+	if len(r.out) == 0 {
+		return 0
+	}
+	each := max(1, r.bytes/len(r.out))
+	return min(max(1, r.s.o.PageBytes/each), r.s.o.PageRows, max(64, 4*r.rows))
+}
+
+func (r *reading) nextStep() {
+	*r.pos = position{Version: r.pos.Version, Part: r.pos.Part, Step: r.pos.Step + 1}
+}
+
+// flat reads one page of a single read.
+func (r *reading) flat(ctx context.Context, st *step) error {
+	all, next, err := r.s.readPage(ctx, &st.scans[0], st.scans[0].args(nil), r.pos.Token, r.rows)
+	if err != nil {
+		return err
+	}
+	r.add(all)
+	if r.pos.Token = next; next == nil {
+		r.nextStep()
+	}
+	return nil
+}
+
+// nested reads a page of each of several partitions, or lists more partitions.
+func (r *reading) nested(ctx context.Context, st *step) error {
+	if len(r.pos.Pending) == 0 {
+		if r.pos.Listed {
+			r.nextStep()
+			return nil
+		}
+		keys, next, err := st.list.page(ctx, r.pos.Token, 16*r.s.o.Concurrency)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			r.pos.Pending = append(r.pos.Pending, pending{Key: encodeKey(st.list, key)})
+		}
+		r.pos.Token, r.pos.Listed = next, next == nil
+		return nil
+	}
+	batch := r.pos.Pending[:min(len(r.pos.Pending), r.s.o.Concurrency)]
+	size := max(1, min(r.rows, max(16, r.rows/4)))
+	results := make([]partial, len(batch))
+	var wg sync.WaitGroup
+	for i := range batch {
+		wg.Go(func() { results[i] = r.s.readSome(ctx, st, batch[i], size) })
+	}
+	wg.Wait()
+	var left []pending
+	for i := range results {
+		res := &results[i]
+		if res.err != nil {
+			return res.err
+		}
+		r.add(res.records)
+		r.garbage += res.garbage
+		if !res.done {
+			left = append(left, res.at)
+		}
+	}
+	r.pos.Pending = slices.Concat(left, r.pos.Pending[len(batch):])
+	return nil
+}
+
+// partial is what was read of one partition.
+type partial struct {
+	records []Record
+	garbage int
+	at      pending
+	done    bool
+	err     error
+}
+
+// readSome reads at most about size rows of a partition.
+func (s *Source) readSome(ctx context.Context, st *step, at pending, size int) (res partial) {
+	res.at = at
+	key, err := decodeKey(st.list, at.Key)
+	if err != nil {
+		res.err = err
+		return res
+	}
+	if st.open != nil && at.Unit == "" {
+		opened, err := st.open(ctx, key)
+		if err != nil {
+			res.err = err
+			return res
+		}
+		if opened.garbage {
+			res.garbage, res.done = 1, true
+			return res
+		}
+		res.records, res.at.Unit = opened.records, opened.unit
+	}
+	bytes := 0
+	for res.at.Sub < len(st.scans) {
+		if len(res.records) >= size || bytes > s.o.PageBytes/s.o.Concurrency {
+			return res
+		}
+		sc := &st.scans[res.at.Sub]
+		all, next, err := s.readPage(ctx, sc, sc.args(key), res.at.Token, size)
+		if err != nil {
+			res.err = err
+			return res
+		}
+		for i := range all {
+			if res.at.Unit != "" {
+				all[i].Unit = res.at.Unit
+			}
+			bytes += all[i].Size()
+		}
+		res.records = append(res.records, all...)
+		if res.at.Token = next; next == nil {
+			res.at.Sub++
+		}
+	}
+	res.done = true
+	return res
+}
+
+// readPage reads one page of rows as records.
+func (s *Source) readPage(
+	ctx context.Context, sc *scan, args []any, token []byte, size int,
+) (all []Record, next []byte, err error) {
+	rows, err := s.ex.Read(ctx, sc.read, plan.Page{Size: size, Token: token}, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := sc.read.Table
+	width := len(t.Key) + len(t.Columns)
+	for rows.Next() {
+		// Key and values lie in one array.
+		values := make([]any, width)
+		for i := range values {
+			values[i] = normal(rows.Value(i))
+		}
+		rec := Record{Key: values[:len(t.Key):len(t.Key)], Values: values[len(t.Key):]}
+		rec.Kind = kindOf(t, rec.Key)
+		if sc.read.TTLOf != nil && !rows.Null(width) {
+			rec.Expires = s.o.Now().UnixMilli() + rows.Int(width)*1000
+		}
+		if sc.keep != nil && !sc.keep(&rec) {
+			continue
+		}
+		if sc.unit != nil {
+			rec.Unit = sc.unit(&rec)
+		}
+		all = append(all, rec)
+	}
+	next = rows.Token()
+	if err := rows.Close(); err != nil {
+		return nil, nil, err
+	}
+	return all, next, nil
+}
