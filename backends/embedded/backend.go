@@ -1,8 +1,8 @@
 // Package embedded is the backend whose database is an engine inside of the
 // process: for one machine, development, tests and demos.
 //
-// The engine is reached as a real server is, by gocql through the backend for
-// Cassandra, over a pipe in place of a network. There is one engine for each
+// The engine is reached as a real server is, by the driver and through the backend
+// of the database whose dialect it speaks, over a pipe in place of a network. There is one engine for each
 // data directory, however many connections are open; it is closed with the last
 // of them. A server opens and closes connections while it starts (Temporal opens
 // a data store six times), so it holds the engine for as long as it runs
@@ -19,11 +19,9 @@ import (
 
 	"go.uber.org/fx"
 
-	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/dialect"
-	variant "github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
 )
 
 // Name is what configurations ask for.
@@ -58,13 +56,16 @@ func (b *Backend) ParseOptions(raw map[string]any) (backend.Opener, error) {
 	return &Opener{options: o, engines: b.engines}, nil
 }
 
-// Opener implements backend.Opener and backend.InProcess.
+// Opener implements backend.Opener, backend.InProcess and backend.Preparer.
 type Opener struct {
 	options Options
 	engines *engines
 }
 
-var _ backend.InProcess = (*Opener)(nil)
+var (
+	_ backend.InProcess = (*Opener)(nil)
+	_ backend.Preparer  = (*Opener)(nil)
+)
 
 // Keyspace implements backend.Opener.
 func (o *Opener) Keyspace() string { return o.options.Keyspace }
@@ -73,7 +74,7 @@ func (o *Opener) Keyspace() string { return o.options.Keyspace }
 func (o *Opener) Options() any { return o.options }
 
 // Dialect implements backend.Opener.
-func (o *Opener) Dialect() dialect.Dialect { return variant.New() }
+func (o *Opener) Dialect() dialect.Dialect { return variants[o.options.Dialect].dialect() }
 
 // Hold implements backend.InProcess.
 func (o *Opener) Hold(env backend.Env) (release func() error, err error) {
@@ -112,6 +113,31 @@ func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, err
 	return &admin{a, l}, nil
 }
 
+// Prepare implements backend.Preparer.
+func (o *Opener) Prepare(ctx context.Context, env backend.Env) ([]backend.Finding, error) {
+	return o.ask(env, func(p backend.Preparer) ([]backend.Finding, error) { return p.Prepare(ctx, env) })
+}
+
+// Probe implements backend.Preparer.
+func (o *Opener) Probe(ctx context.Context, env backend.Env) ([]backend.Finding, error) {
+	return o.ask(env, func(p backend.Preparer) ([]backend.Finding, error) { return p.Probe(ctx, env) })
+}
+
+// ask asks through the backend of the dialect, if servers of that can differ.
+func (o *Opener) ask(env backend.Env, do func(backend.Preparer) ([]backend.Finding, error)) (found []backend.Finding, err error) {
+	driver, l, err := o.reach(env)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	if p, ok := driver.(backend.Preparer); ok {
+		found, err = do(p)
+	}
+	if err = errors.Join(err, l.release()); err != nil {
+		err = o.explain(err)
+	}
+	return found, err
+}
+
 // reach returns the engine and the way to it.
 func (o *Opener) reach(env backend.Env) (backend.Opener, *lease, error) {
 	l, err := o.engines.acquire(o.options, env.Logger, false)
@@ -120,7 +146,7 @@ func (o *Opener) reach(env backend.Env) (backend.Opener, *lease, error) {
 	}
 	dial := func(ctx context.Context, _ string) (net.Conn, error) { return l.of.pipe.Dial(ctx) }
 	addr := l.of.node.Addr()
-	driver, err := cassandra.NewWithDial(dial).ParseOptions(map[string]any{
+	driver, err := variants[o.options.Dialect].backend(dial).ParseOptions(map[string]any{
 		"hosts": addr.IP.String(), "port": addr.Port, "keyspace": o.options.Keyspace,
 		// There is one host, whose address is not one to look others up from.
 		"disableInitialHostLookup": true,

@@ -78,14 +78,14 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"a directory is enough", raw{"dataDir": "d"}, ""},
 		{"memory is enough", raw{"ephemeral": "true"}, ""},
 		{"all options", raw{"dataDir": "d", "ephemeral": false, "dialect": "cassandra", "keyspace": "k", "cacheBytes": 1 << 20}, ""},
+		{"the other dialect", raw{"dataDir": "d", "dialect": "ycql"}, ""},
 		{"neither directory nor memory", raw{}, "dataDir: name the directory that keeps the data, or set ephemeral to keep it in memory"},
 		{"both", raw{"dataDir": "d", "ephemeral": true}, "ephemeral: data is kept either in memory or in dataDir: give one of them"},
-		{"the dialect that is not there yet", raw{"dataDir": "d", "dialect": "ycql"}, "dialect: ycql is not there yet in this release: use cassandra"},
-		{"a dialect that nobody knows", raw{"dataDir": "d", "dialect": "sql"}, `dialect: "sql" is not a dialect of the embedded engine: use cassandra`},
+		{"a dialect that nobody knows", raw{"dataDir": "d", "dialect": "sql"}, `dialect: "sql" is not a dialect of the embedded engine: use ycql or cassandra`},
 		{"a keyspace that CQL does not take", raw{"dataDir": "d", "keyspace": "a-b"}, `keyspace: "a-b" is not a name that CQL takes: a letter, then letters, digits and underscores, at most 48`},
 		{"a cache that holds nothing", raw{"dataDir": "d", "cacheBytes": 0}, "cacheBytes: 0 is too small: give at least 1048576"},
 		{"a flag's name", raw{"data-dir": "d"}, `data-dir: unknown key, did you mean "dataDir"?`},
-		{"several faults", raw{"keyspace": "", "dialect": "ycql"}, "dialect: ycql is not there yet in this release: use cassandra; dataDir: name the directory that keeps the data, or set ephemeral to keep it in memory; keyspace: \"\" is not a name that CQL takes: a letter, then letters, digits and underscores, at most 48"},
+		{"several faults", raw{"keyspace": "", "dialect": "sql"}, "dialect: \"sql\" is not a dialect of the embedded engine: use ycql or cassandra; dataDir: name the directory that keeps the data, or set ephemeral to keep it in memory; keyspace: \"\" is not a name that CQL takes: a letter, then letters, digits and underscores, at most 48"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -111,8 +111,12 @@ func TestConnectionsShareAnEngine(t *testing.T) {
 		name    string
 		options func(t *testing.T) raw
 	}{
-		{"on disk", func(t *testing.T) raw { return raw{"dataDir": filepath.Join(t.TempDir(), "not", "yet", "there")} }},
-		{"in memory", func(*testing.T) raw { return raw{"ephemeral": true} }},
+		{"on disk", func(t *testing.T) raw {
+			return raw{"dataDir": filepath.Join(t.TempDir(), "not", "yet", "there"), "dialect": "ycql"}
+		}},
+		{"in memory", func(*testing.T) raw { return raw{"ephemeral": true, "dialect": "ycql"} }},
+		{"on disk, as Cassandra", func(t *testing.T) raw { return raw{"dataDir": t.TempDir(), "dialect": "cassandra"} }},
+		{"in memory, as Cassandra", func(*testing.T) raw { return raw{"ephemeral": true, "dialect": "cassandra"} }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,8 +128,9 @@ func TestConnectionsShareAnEngine(t *testing.T) {
 			open := func() *backend.Connection {
 				c, err := opener(t, b, options).Open(t.Context(), env)
 				require.NoError(t, err)
-				require.Equal(t, "embedded CQL engine, dialect cassandra", c.Server)
-				require.Equal(t, "cassandra", c.Dialect.Name())
+				require.Equal(t, "embedded CQL engine, dialect "+options["dialect"].(string), c.Server)
+				require.Equal(t, options["dialect"], c.Dialect.Name())
+				require.Equal(t, options["dialect"], opener(t, b, options).Dialect().Name())
 				return c
 			}
 			for range 2 {
@@ -189,6 +194,7 @@ func TestTheEngineHasTheSizeThatIsAskedFor(t *testing.T) {
 	o, err := embedded.ParseOptions(raw{"dataDir": "d", "cacheBytes": 3 << 20})
 	require.NoError(t, err)
 	require.EqualValues(t, 3<<20, embedded.NodeOptions(o).Storage.CacheBytes)
+	require.Equal(t, parse.Cassandra, embedded.NodeOptions(o).Dialect)
 }
 
 func TestFaultsOfOpeningAreOneLine(t *testing.T) {
@@ -229,7 +235,10 @@ func TestFaultsOfOpeningAreOneLine(t *testing.T) {
 			require.NoError(t, os.WriteFile(found[0], []byte(strings.Repeat("rubbish ", 100)), 0o600))
 			return dir
 		}, "restore it from a backup"},
-		{"a store of the other dialect", func(t *testing.T) string { return made(t, parse.YCQL) }, "dialect"},
+		{
+			"a store of the other dialect", func(t *testing.T) string { return made(t, parse.YCQL) },
+			"the data was made with dialect ycql, not cassandra: set dialect to ycql, or name another directory",
+		},
 		{"a directory that cannot be made", func(*testing.T) string { return "/proc/nowhere/data" }, "give a dataDir that can be made and written"},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/pipe"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
@@ -115,7 +114,7 @@ func start(dir string, o Options, log *slog.Logger) (*shared, error) {
 
 func nodeOptions(dir string, o Options, log *slog.Logger) standalone.Options {
 	return standalone.Options{
-		Dialect: parse.Cassandra, // validate lets no other pass
+		Dialect: variants[o.Dialect].engine,
 		DataDir: dir, Ephemeral: o.Ephemeral,
 		Storage: storage.Options{CacheBytes: o.CacheBytes},
 		Log:     log,

@@ -10,7 +10,8 @@ import (
 // the flags of "temporal-server cql" wherever it has one.
 type Options struct {
 	// Dialect is whose CQL the engine speaks, and so which schema the data has:
-	// cassandra. A data directory keeps the one that it was made with.
+	// ycql (YugabyteDB) or cassandra. A data directory keeps the one that it was
+	// made with.
 	Dialect string `koanf:"dialect"`
 	// DataDir is the directory that keeps the data. It is made if it does not
 	// exist, and belongs to one process at a time. Either it or ephemeral is given.
@@ -51,12 +52,8 @@ func ParseOptions(raw map[string]any) (Options, error) {
 
 func (o *Options) validate() error {
 	var faults backend.Faults
-	switch o.Dialect {
-	case dialectCassandra:
-	case dialectYCQL:
-		faults.Add("dialect", "ycql is not there yet in this release: use cassandra")
-	default:
-		faults.Add("dialect", "%q is not a dialect of the embedded engine: use cassandra", o.Dialect)
+	if _, ok := variants[o.Dialect]; !ok {
+		faults.Add("dialect", "%q is not a dialect of the embedded engine: use ycql or cassandra", o.Dialect)
 	}
 	switch {
 	case o.DataDir == "" && !o.Ephemeral:

@@ -24,5 +24,17 @@ type cell struct{ dest any }
 
 // UnmarshalCQL implements gocql.Unmarshaler.
 func (c *cell) UnmarshalCQL(info gocql.TypeInfo, data []byte) error {
+	if dest, ok := c.dest.(*any); ok && data != nil && isTextMap(info) {
+		var m map[string]string
+		err := gocql.Unmarshal(info, data, &m)
+		*dest = m
+		return err
+	}
 	return client.Scan(client.Kind(info.Type()), data, c.dest)
+}
+
+// isTextMap tells whether values are map<text, text>, which cql.Row can hold.
+func isTextMap(info gocql.TypeInfo) bool {
+	c, ok := info.(gocql.CollectionType)
+	return ok && c.Type() == gocql.TypeMap && c.Key.Type() == gocql.TypeVarchar && c.Elem.Type() == gocql.TypeVarchar
 }

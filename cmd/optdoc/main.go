@@ -19,6 +19,7 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
+	"github.com/temporal-ycql/temporal-ycql/backends/yugabyte"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 )
 
@@ -61,7 +62,7 @@ func run(check bool) error {
 
 // backends lists those whose options are described, in the document's order.
 func backends() []backend.Backend {
-	return []backend.Backend{cassandra.New(), embedded.New()}
+	return []backend.Backend{yugabyte.New(), cassandra.New(), embedded.New()}
 }
 
 // findRoot walks up to the directory of go.mod.

@@ -51,7 +51,7 @@ func TestFaultsOfTheEmbeddedDatabaseAreOneLine(t *testing.T) {
 		{"the same for the schema tool", []string{"dataDir=" + foreign}, []string{"schema", "create"}, "open the embedded database in " + foreign + ": the directory is no database and not empty (it holds thesis.tex): name a new one"},
 		{"the schema of a database in memory", []string{"dataDir=", "ephemeral=true"}, []string{"schema", "create"}, "open the embedded database in memory: data in memory exists only inside of a server that runs, which makes keyspace and tables by itself: give dataDir for data that commands can reach"},
 		{"both ways to keep data", []string{"ephemeral=true"}, []string{"start"}, "Unable to load configuration: --set backends.embedded.ephemeral: backends.embedded.ephemeral: data is kept either in memory or in dataDir: give one of them."},
-		{"the dialect that is not there yet", []string{"dialect=ycql"}, []string{"start"}, "Unable to load configuration: --set backends.embedded.dialect: backends.embedded.dialect: ycql is not there yet in this release: use cassandra."},
+		{"a dialect that nobody knows", []string{"dialect=sql"}, []string{"start"}, `Unable to load configuration: --set backends.embedded.dialect: backends.embedded.dialect: "sql" is not a dialect of the embedded engine: use ycql or cassandra.`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -142,12 +142,16 @@ func runTool(c *cli.Context, do func(*cli.Context, *schema.Tool) error) error {
 	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	logger := slog.New(slog.NewTextHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	admin, err := opener.OpenAdmin(connecting, backend.Env{Logger: logger, Application: "temporal-server/schema"})
+	env := backend.Env{Logger: logger, Application: "temporal-server/schema"}
+	admin, err := opener.OpenAdmin(connecting, env)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = admin.Close() }() // every statement has been answered
-	return do(c, &schema.Tool{Admin: admin, Set: set, Keyspace: opener.Keyspace(), Out: c.App.Writer, DryRun: c.Bool("dry-run")})
+	return do(c, &schema.Tool{
+		Admin: admin, Set: set, Keyspace: opener.Keyspace(), Out: c.App.Writer, DryRun: c.Bool("dry-run"),
+		Prepare: schema.Preparing(opener, env, c.App.Writer),
+	})
 }
 
 // chosen is the database of ours that the configuration names.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
+	"github.com/temporal-ycql/temporal-ycql/backends/yugabyte"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 )
@@ -16,6 +17,7 @@ var backends = fx.Options(
 	backend.Module,
 	cassandra.Module,
 	embedded.Module,
+	yugabyte.Module,
 )
 
 // configuration is what every command starts from.

@@ -84,8 +84,9 @@ type Program struct {
 
 // Row is a row that a server showed with the answer to a conditional
 // statement, by physical column name. Values are int64, string, []byte,
-// [16]byte, bool, or nil for null; times are int64 milliseconds; collections
-// are left out.
+// [16]byte, bool, map[string]string for map<text, text> (as which system tables
+// show options), or nil for null; times are int64 milliseconds; other
+// collections are left out.
 type Row map[string]any
 
 // Result is the answer to a step.

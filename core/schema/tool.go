@@ -30,6 +30,9 @@ type Tool struct {
 	// Alone says that nobody else can be at work on the keyspace: Update takes no
 	// lock, and heeds none that an update left which was killed.
 	Alone bool
+	// Prepare, if not nil, is called at the end of an update, also of one that
+	// had nothing to do: see [Preparing].
+	Prepare func(ctx context.Context) error
 }
 
 // Replication says how a new keyspace's rows are copied.
@@ -132,10 +135,23 @@ func (t *Tool) Create(ctx context.Context, r Replication) error {
 	return nil
 }
 
-// Update brings the keyspace to the version that this binary needs. It may be
-// run again, also after it was broken off, and by several at once: all but one
-// wait, and then find nothing to do.
+// Update brings the keyspace to the version that this binary needs, and then
+// prepares it. It may be run again, also after it was broken off, and by several
+// at once: all but one wait, and then find nothing to do.
 func (t *Tool) Update(ctx context.Context) error {
+	if err := t.update(ctx); err != nil {
+		return err
+	}
+	if t.Prepare == nil || t.DryRun {
+		return nil
+	}
+	if err := t.Prepare(ctx); err != nil {
+		return fmt.Errorf("find out what the servers of keyspace %q can do: %w", t.Keyspace, err)
+	}
+	return nil
+}
+
+func (t *Tool) update(ctx context.Context) error {
 	v, err := ReadVersion(ctx, t.Admin, t.Keyspace)
 	missing := errors.Is(err, ErrNoKeyspace) || errors.Is(err, ErrNoSchema)
 	switch {

@@ -69,7 +69,8 @@ func makeSchema(ctx context.Context, opener backend.InProcess, logger log.Logger
 	}
 	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
 	defer cancel()
-	admin, err := opener.OpenAdmin(ctx, backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server"})
+	env := backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server"}
+	admin, err := opener.OpenAdmin(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,10 @@ func makeSchema(ctx context.Context, opener backend.InProcess, logger log.Logger
 	if err != nil && !missing {
 		return err
 	}
-	tool := &schema.Tool{Admin: admin, Set: set, Keyspace: opener.Keyspace(), Out: io.Discard, Alone: true}
+	tool := &schema.Tool{
+		Admin: admin, Set: set, Keyspace: opener.Keyspace(), Out: io.Discard, Alone: true,
+		Prepare: schema.Preparing(opener, env, io.Discard),
+	}
 	if missing {
 		if err := tool.Create(ctx, schema.Replication{}); err != nil {
 			return err

@@ -28,16 +28,16 @@ import (
 func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	tests := []struct {
-		name string
-		set  string
+		name, dialect string
+		set           string
 	}{
-		{"in memory", "backends.embedded.ephemeral=true"},
-		{"on disk", "backends.embedded.dataDir=" + dir},
-		{"on disk again", "backends.embedded.dataDir=" + dir},
+		{"in memory", "cassandra", "backends.embedded.ephemeral=true"},
+		{"on disk", "cassandra", "backends.embedded.dataDir=" + dir},
+		{"on disk again", "cassandra", "backends.embedded.dataDir=" + dir},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, port := load(t, embedded.New(), "backend=embedded", tt.set)
+			p, port := load(t, embedded.New(), "backend=embedded", tt.set, "backends.embedded.dialect="+tt.dialect)
 			signals, ended := make(chan os.Signal, 2), make(chan error, 1)
 			go func() { ended <- server.Run(p, signals, mustNotAbort) }()
 			conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", port), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -68,7 +68,7 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 				return
 			}
 			// Everything was closed: another process can have the directory.
-			other, err := embedded.New().ParseOptions(map[string]any{"dataDir": dir})
+			other, err := embedded.New().ParseOptions(map[string]any{"dataDir": dir, "dialect": tt.dialect})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,11 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = a.Close() }()
-			tool := &schema.Tool{Admin: a, Set: schema.Cassandra(), Keyspace: "temporal"}
+			set, err := schema.For(tt.dialect)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tool := &schema.Tool{Admin: a, Set: set, Keyspace: "temporal"}
 			if differences, err := tool.Verify(ctx); err != nil || len(differences) > 0 {
 				t.Fatalf("Verify() = %v, %v", differences, err)
 			}

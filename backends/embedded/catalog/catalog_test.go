@@ -174,7 +174,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		name, doc, want string
 		dialect         parse.Dialect
 	}{
-		{"another dialect", string(good), "written by the cassandra dialect", parse.YCQL},
+		{"another dialect", string(good), "the data was made with dialect cassandra, not ycql: set dialect to cassandra, or name another directory", parse.YCQL},
 		{"a later format", strings.Replace(string(good), `"format":1`, `"format":2`, 1), "its format is 2", parse.Cassandra},
 		{"half a document", string(good[:len(good)/2]), "read the catalog", parse.Cassandra},
 	} {

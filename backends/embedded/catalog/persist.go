@@ -110,7 +110,7 @@ func Unmarshal(b []byte, d parse.Dialect) (*Schema, error) {
 		return nil, fmt.Errorf("read the catalog: its format is %d, this program reads %d: open it with the program that wrote it", doc.Format, formatVersion)
 	}
 	if doc.Dialect != d.String() {
-		return nil, fmt.Errorf("open as %s: the data directory was written by the %s dialect: open it with that one", d, doc.Dialect)
+		return nil, fmt.Errorf("the data was made with dialect %s, not %s: set dialect to %s, or name another directory", doc.Dialect, d, doc.Dialect)
 	}
 	s := &Schema{Dialect: d, Version: doc.Version, Keyspaces: map[string]*Keyspace{}, next: doc.Next}
 	for _, kd := range doc.Keyspaces {
