@@ -44,12 +44,8 @@ func (c *change) alterTable(st *parse.AlterTable) (*Change, error) {
 		err = c.rename(t, st)
 	case parse.AlterWith:
 		err = c.tableOptions(t, st.With, true)
-	case parse.AlterType:
-		if c.ycql {
-			err = c.src.QL(cqlerr.NotYetImplemented, st.Span, "")
-		} else {
-			err = cqlerr.Invalid("Altering column types is no longer supported")
-		}
+	case parse.AlterType: // YCQL's grammar refuses it
+		err = cqlerr.Invalid("Altering column types is no longer supported")
 	}
 	if err != nil {
 		return nil, err
@@ -61,6 +57,12 @@ func (c *change) alterTable(st *parse.AlterTable) (*Change, error) {
 	return done, nil
 }
 
+// alterAt is where YCQL's errors about an ALTER TABLE point: PTAlterTable stands at
+// its first word.
+func alterAt(st *parse.AlterTable) parse.Span {
+	return parse.Span{Start: st.Span.Start, End: st.Span.Start + len("ALTER")}
+}
+
 func (c *change) addTo(t *Table, st *parse.AlterTable) error {
 	for _, d := range st.Columns {
 		if t.hasColumn(d.Name) {
@@ -68,7 +70,7 @@ func (c *change) addTo(t *Table, st *parse.AlterTable) error {
 				continue
 			}
 			if c.ycql {
-				return c.src.QL(cqlerr.DuplicateColumn, d.Span, "Invalid column name because it conflicts with the existing column: %s", d.Name)
+				return c.src.QL(cqlerr.DuplicateColumn, alterAt(st), "Invalid column name because it conflicts with the existing column: %s", d.Name)
 			}
 			return cqlerr.Invalid("Column with name '%s' already exists", d.Name)
 		}
@@ -111,13 +113,13 @@ func (c *change) dropFrom(t *Table, st *parse.AlterTable) error {
 				continue
 			}
 			if c.ycql {
-				return c.src.QL(cqlerr.UndefinedColumn, d.Span, "Column does not exist")
+				return c.src.QL(cqlerr.UndefinedColumn, alterAt(st), "Column doesn't exist")
 			}
 			return cqlerr.Invalid("Column %s was not found in table '%s.%s'", d.Name, t.Keyspace, t.Name)
 		}
 		if t.Columns[i].Kind <= Clustering {
 			if c.ycql {
-				return c.src.QL(cqlerr.AlterKeyColumn, d.Span, "")
+				return c.src.QL(cqlerr.AlterKeyColumn, alterAt(st), "Can't alter key column")
 			}
 			return cqlerr.Invalid("Cannot drop PRIMARY KEY column %s", d.Name)
 		}
@@ -126,7 +128,7 @@ func (c *change) dropFrom(t *Table, st *parse.AlterTable) error {
 				continue
 			}
 			if c.ycql {
-				return c.src.QL(cqlerr.FeatureUnsupport, d.Span, "Can't drop column %s used in an index", d.Name)
+				return c.src.QL(cqlerr.NotYetImplemented, alterAt(st), "Can't drop column used in an index. Remove '%s' index first and try again", ix.Name)
 			}
 			return cqlerr.Invalid("Cannot drop column %s because it has dependent secondary indexes (%s)", d.Name, ix.Name)
 		}
@@ -143,13 +145,13 @@ func (c *change) rename(t *Table, st *parse.AlterTable) error {
 		case i < 0 && st.IfColumn:
 			continue
 		case i < 0 && c.ycql:
-			return c.src.QL(cqlerr.UndefinedColumn, from.Span, "Column does not exist")
+			return c.src.QL(cqlerr.UndefinedColumn, alterAt(st), "Column doesn't exist")
 		case i < 0:
 			return cqlerr.Invalid("Column %s was not found in table %s.%s", from.Name, t.Keyspace, t.Name)
 		case !c.ycql && t.Columns[i].Kind > Clustering:
 			return cqlerr.Invalid("Cannot rename non PRIMARY KEY column %s", from.Name)
 		case t.hasColumn(to.Name) && c.ycql:
-			return c.src.QL(cqlerr.DuplicateColumn, to.Span, "Invalid column name because it conflicts with the existing column: %s", to.Name)
+			return c.src.QL(cqlerr.DuplicateColumn, alterAt(st), "Invalid column name because it conflicts with the existing column: %s", to.Name)
 		case t.hasColumn(to.Name):
 			return cqlerr.Invalid("Cannot rename column %s to %s in table '%s.%s'; another column with that name already exists", from.Name, to.Name, t.Keyspace, t.Name)
 		}

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
@@ -19,13 +20,17 @@ func (c *change) createIndex(st *parse.CreateIndex) (*Change, error) {
 		return nil, err
 	}
 	if ix.Name == "" {
-		ix.Name = freeIndexName(ks, old.Name+"_"+strings.Join(ix.Columns, "_")+"_idx")
-	} else if _, other := ks.FindIndex(ix.Name); other != nil {
+		ix.Name = old.Name + "_" + strings.Join(ix.Columns, "_") + "_idx"
+		if !c.ycql {
+			ix.Name = freeIndexName(ks, ix.Name)
+		}
+	}
+	if _, other := ks.FindIndex(ix.Name); other != nil {
 		if st.IfNotExists {
 			return &Change{}, nil
 		}
 		if c.ycql {
-			return nil, c.src.QL(cqlerr.DuplicateObject, st.Name.Span, "Object '%s.%s' already exists", ks.Name, ix.Name)
+			return nil, c.src.QL(cqlerr.DuplicateObject, indexAt(st), "Object '%s.%s' already exists", ks.Name, ix.Name)
 		}
 		return nil, cqlerr.Invalid("Index '%s' already exists", ix.Name)
 	}
@@ -54,13 +59,21 @@ func (c *change) createIndex(st *parse.CreateIndex) (*Change, error) {
 	return &Change{Schema: n, Event: event(wire.Updated, wire.TargetTable, ks.Name, t.Name), Build: ix, BuildTable: t}, nil
 }
 
+// indexAt is the name of an index, or the table's where it has none.
+func indexAt(st *parse.CreateIndex) parse.Span {
+	if st.Name.Name == "" {
+		return st.Table.Span
+	}
+	return st.Name.Span
+}
+
 func freeIndexName(ks *Keyspace, base string) string {
 	name := base
 	for i := 1; ; i++ {
 		if _, other := ks.FindIndex(name); other == nil {
 			return name
 		}
-		name = base + "_" + string(rune('0'+i%10))
+		name = base + "_" + strconv.Itoa(i)
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *change) createTable(st *parse.CreateTable) (*Change, error) {
 	if err := c.setKey(t, st); err != nil {
 		return nil, err
 	}
-	if err := c.checkColumns(t); err != nil {
+	if err := c.checkColumns(t, st); err != nil {
 		return nil, err
 	}
 	if err := c.clusteringOrder(t, st.OrderBy, st.Table.Span); err != nil {
@@ -93,9 +93,10 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 	if clauses != 1 {
 		if c.ycql {
 			if clauses == 0 {
-				return c.src.QL(cqlerr.MissingPrimaryKey, st.Table.Span, "")
+				first := st.Columns[0]
+				return c.src.QL(cqlerr.MissingPrimaryKey, parse.Span{Start: first.Span.Start, End: first.End}, "")
 			}
-			return c.src.QL(cqlerr.InvalidTable, st.Table.Span, "Multiple primary keys")
+			return c.src.QL(cqlerr.InvalidTable, st.PrimaryAt, "Too many primary key")
 		}
 		if clauses == 0 {
 			return cqlerr.Invalid("No PRIMARY KEY specifed for table '%s' (exactly one required)", t.Name) //nolint:misspell // the server spells it so
@@ -122,7 +123,7 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 				return cqlerr.Invalid("Duplicate column '%s' in PRIMARY KEY clause for table '%s'", r.Name, t.Name)
 			}
 			seen[r.Name] = true
-			if err := c.keyColumn(col, r); err != nil {
+			if err := c.keyColumn(col, kind, definedAt(st, r.Name)); err != nil {
 				return err
 			}
 			col.Kind, col.Position = kind, i
@@ -136,13 +137,27 @@ func (c *change) setKey(t *Table, st *parse.CreateTable) error {
 	return mark(clustering, Clustering)
 }
 
-func (c *change) keyColumn(col *Column, r parse.ColumnRef) error {
-	if c.ycql {
-		if col.Kind == Static {
-			return c.src.QL(cqlerr.InvalidTable, r.Span, "Static column not allowed in primary key")
+// definedAt is where a column was defined.
+func definedAt(st *parse.CreateTable, name string) parse.Span {
+	for _, d := range st.Columns {
+		if d.Name == name {
+			return d.Span
 		}
+	}
+	return st.Table.Span
+}
+
+func (c *change) keyColumn(col *Column, kind ColumnKind, defined parse.Span) error {
+	if c.ycql {
 		if col.Type.IsMultiCell() || col.Type.Kind == cqltype.Counter || col.Type.Kind == cqltype.Tuple {
-			return c.src.QL(cqlerr.InvalidKeyType, r.Span, "")
+			return c.src.QL(cqlerr.InvalidKeyType, defined, "")
+		}
+		if col.Kind == Static {
+			what := "Primary key column cannot be static"
+			if kind == Partition {
+				what = "Hash column cannot be static"
+			}
+			return c.src.QL(cqlerr.InvalidTable, defined, "%s", what)
 		}
 		return nil
 	}
@@ -162,7 +177,7 @@ func (c *change) keyColumn(col *Column, r parse.ColumnRef) error {
 }
 
 // checkColumns checks statics and counters, once kinds are known.
-func (c *change) checkColumns(t *Table) error {
+func (c *change) checkColumns(t *Table, st *parse.CreateTable) error {
 	clustering := false
 	for _, col := range t.Columns {
 		clustering = clustering || col.Kind == Clustering
@@ -170,12 +185,12 @@ func (c *change) checkColumns(t *Table) error {
 	for _, col := range t.Columns {
 		if col.Kind == Static && !clustering {
 			if c.ycql {
-				return c.src.QL(cqlerr.InvalidTable, parse.Span{}, "Static column not allowed in a table without a range primary key column")
+				return c.src.QL(cqlerr.InvalidTable, definedAt(st, col.Name), "Static column not allowed in a table without a range column")
 			}
 			return cqlerr.Invalid("Static columns are only useful (and thus allowed) if the table has at least one clustering column")
 		}
 		if col.Type.Kind == cqltype.Counter {
-			return c.src.Refuse("the type counter", parse.Span{})
+			return c.src.Refuse("the type counter", definedAt(st, col.Name))
 		}
 	}
 	return nil

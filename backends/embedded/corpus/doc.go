@@ -20,6 +20,8 @@
 //	@no-keyspace  on a connection that has chosen no keyspace
 //	@sorted       the order of rows is not defined: compare them sorted
 //	@skip-real    the case is not for a real server; the reason follows
+//	@rule NAME    what this case and those behind it rest on, up to the next: a rule
+//	              of testdata/ycql/RULES, where there is no server to ask
 //
 // Below it is the answer: VOID, KEYSPACE k, SCHEMA kind target keyspace name,
 // ROWS with a line a row, PREPARED, or ERROR code text. A text that begins with ~

@@ -188,6 +188,10 @@ func randValue(r *rand.Rand, t *cqltype.Type) []byte {
 			b[6] = b[6]&0x0f | 0x40
 		}
 		b[8] = b[8]&0x3f | 0x80
+		if r.IntN(2) == 0 {
+			// Of one time: then the rest decides.
+			copy(b, []byte{1, 2, 3, 4, 5, 6, 0x17, 8})
+		}
 		return b
 	case cqltype.Text, cqltype.ASCII:
 		return []byte([]string{"", "a", "b", "ab", "it's", "B", "z\x01", "aa"}[r.IntN(8)])

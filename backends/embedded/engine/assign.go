@@ -10,19 +10,21 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 )
 
-// assignment compiles one item of SET.
-func (b *binder) assignment(p *writePlan, a *parse.Assignment) error {
+// assignment compiles one item of SET. It notes in setsKey that YCQL's is of a key
+// column, which is found to be wrong after all others.
+func (b *binder) assignment(p *writePlan, a *parse.Assignment, setsKey *bool) error {
 	base := a.Target
 	for base.Kind == parse.KindElement || base.Kind == parse.KindField {
 		base = base.Args[0]
 	}
-	c, err := b.column(base)
+	c, err := b.existing(base)
 	if err != nil {
 		return err
 	}
 	if c.Position >= 0 {
-		if b.ycql {
-			return b.src.QL(cqlerr.InvalidArguments, a.Target.Span, "")
+		if *setsKey = b.ycql; b.ycql {
+			_, err := b.term(a.Value, columnSpec(c))
+			return err
 		}
 		return cqlerr.Invalid("PRIMARY KEY part %s found in SET part", c.Name)
 	}
@@ -34,11 +36,14 @@ func (b *binder) assignment(p *writePlan, a *parse.Assignment) error {
 		}
 		element := o.eff == effElement
 		if b.ycql && (whole || !element) {
-			return b.src.QL(cqlerr.InvalidArguments, a.Span, "Multiple incompatible setting of column %s.", c.Name)
+			return b.src.QL(cqlerr.InvalidArguments, base.Span, "Multiple incompatible setting of column %s.", c.Name)
 		}
 		if !b.ycql && (whole && !c.Type.IsMultiCell() || !whole && o.eff == effReplace || whole && o.eff == effReplace) {
 			return cqlerr.Syntax("Multiple incompatible setting of column %s", c.Name)
 		}
+	}
+	if b.ycql && p.timestamp != nil && c.Type.IsMultiCell() {
+		return b.src.QL(cqlerr.InvalidArguments, base.Span, "UPDATE statement with collection and USING TIMESTAMP is not supported")
 	}
 	if !whole {
 		return b.partAssignment(p, a, c)
@@ -98,7 +103,7 @@ func (b *binder) partAssignment(p *writePlan, a *parse.Assignment, c *catalog.Co
 	}
 	if !c.Type.IsCollection() || !c.Type.IsMultiCell() {
 		if b.ycql {
-			return b.src.QL(cqlerr.InvalidArguments, a.Target.Span, "Columns with elementary types cannot take arguments")
+			return b.src.QL(cqlerr.InvalidCQL, a.Target.Args[0].Span, "Columns with elementary types cannot take arguments")
 		}
 		if c.Type.IsCollection() {
 			return cqlerr.Invalid("Invalid operation (%s) for frozen collection column %s", b.text2(a), c.Name)
@@ -197,7 +202,7 @@ func (b *binder) deleteTarget(p *writePlan, e *parse.Expr) error {
 	for base.Kind != parse.KindColumn {
 		base = base.Args[0]
 	}
-	c, err := b.column(base)
+	c, err := b.existing(base)
 	if err != nil {
 		return err
 	}

@@ -13,54 +13,76 @@ const listKind = cqltype.List
 // TRANSACTION or COMMIT, which does nothing that lasts (ycql.md 1.1).
 type blockPlan struct{ writes []*writePlan }
 
-// planBlock analyses a statement list: ycql.md 1.2, whose order of checks is kept:
-// each statement's own analysis, then what the block asks of it.
+// planBlock analyses a statement list: ycql.md 1.2. The order of checks is that of
+// PTListNode::AnalyzeStatementBlock (ql/ptree/list_node.cc): how the list begins and
+// ends, then each statement's own analysis and what the block asks of it.
 func (e *Engine) planBlock(p *plan, b *binder, st *state, s *parse.Block, keyspace string) error {
 	p.block = &blockPlan{}
-	fail := func(at parse.Span, text string) error { return b.src.QL(cqlerr.InvalidCQL, at, "%s", text) }
-	for i, stmt := range s.Stmts {
-		first, last := i == 0, i == len(s.Stmts)-1
-		switch x := stmt.(type) {
-		case *parse.Begin:
-			if !first {
-				return fail(x.Span, "A transaction must be started at the beginning of a statement batch")
-			}
-			continue
-		case *parse.Commit:
-			if first {
-				return fail(x.Span, "A transaction must be started at the beginning of a statement batch")
-			}
-			if !last {
-				return fail(x.Span, "A transaction must be committed at the end of a statement batch")
-			}
-			continue
+	fail := func(stmt parse.Statement, text string) error {
+		return b.src.QL(cqlerr.InvalidCQL, statementAt(stmt), "%s", text)
+	}
+	front, back := s.Stmts[0], s.Stmts[len(s.Stmts)-1]
+	if _, ok := front.(*parse.Begin); !ok {
+		return fail(front, "A transaction must be started at the beginning of a statement batch")
+	}
+	if _, ok := back.(*parse.Commit); !ok {
+		return fail(back, "A transaction must be committed at the end of a statement batch")
+	}
+	for _, stmt := range s.Stmts[1 : len(s.Stmts)-1] {
+		switch stmt.(type) {
 		case *parse.Insert, *parse.Update, *parse.Delete:
-			w, err := b.planWrite(e, st, stmt, keyspace)
-			if err != nil {
-				return err
-			}
-			if first {
-				return fail(w.at, "A transaction must be started at the beginning of a statement batch")
-			}
-			if err := checkMember(b, w); err != nil {
-				return err
-			}
-			p.block.writes = append(p.block.writes, w)
-			p.tables = append(p.tables, w.tab)
-			if p.pk == nil {
-				p.pk = b.pkIndices(w.where)
-			}
 		default:
-			if first {
-				return fail(stmt.Pos(), "A transaction must be started at the beginning of a statement batch")
-			}
-			return fail(stmt.Pos(), "Only insert, update, and delete statements are allowed in a statement batch")
+			return fail(stmt, "Only insert, update, and delete statements are allowed in a statement batch")
 		}
-		if last {
-			return fail(stmt.Pos(), "A transaction must be committed at the end of a statement batch")
+		w, err := b.planWrite(e, st, stmt, keyspace)
+		if err != nil {
+			return err
+		}
+		if err := checkMember(b, w); err != nil {
+			return err
+		}
+		p.block.writes = append(p.block.writes, w)
+		p.tables = append(p.tables, w.tab)
+		if p.pk == nil {
+			p.pk = b.pkIndices(w.where)
 		}
 	}
 	return nil
+}
+
+// statementAt is where YCQL's errors about a whole statement point: its first word,
+// or INTO of an INSERT.
+func statementAt(stmt parse.Statement) parse.Span {
+	switch x := stmt.(type) {
+	case *parse.Insert:
+		return x.Into
+	case *parse.Update:
+		return x.Word
+	case *parse.Delete:
+		return x.Word
+	case *parse.Begin, *parse.Commit, *parse.Unsupported:
+		return stmt.Pos() // one symbol of the grammar
+	default:
+	}
+	at := stmt.Pos()
+	return parse.Span{Start: at.Start, End: at.Start + firstWord(stmt)}
+}
+
+func firstWord(stmt parse.Statement) int {
+	switch stmt.(type) {
+	case *parse.Select, *parse.CreateKeyspace, *parse.CreateTable, *parse.CreateType, *parse.CreateIndex:
+		return len("CREATE")
+	case *parse.AlterKeyspace, *parse.AlterTable, *parse.AlterUDT:
+		return len("ALTER")
+	case *parse.Drop:
+		return len("DROP")
+	case *parse.Truncate:
+		return len("TRUNCATE")
+	case *parse.Use:
+		return len("USE")
+	default:
+		return 1
+	}
 }
 
 func checkMember(b *binder, w *writePlan) error {

@@ -196,18 +196,21 @@ func (b *binder) comparison(e *parse.Expr) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.ycql && (e.Op == parse.IsNull || e.Op == parse.IsNotNull) {
+		return nil, b.src.QL(cqlerr.InvalidCQL, left.Span, "Operator not supported yet")
+	}
 	base := x
 	for len(base.args) > 0 {
 		base = base.args[0]
 	}
 	col := b.table.Columns[base.index]
+	if col.Position >= 0 && b.ycql {
+		return nil, b.src.QL(cqlerr.InvalidCQL, left.Span, "Primary key column reference is not allowed in if clause")
+	}
 	if err := b.checkCondition(x, e); err != nil {
 		return nil, err
 	}
 	if col.Position >= 0 {
-		if b.ycql {
-			return nil, b.src.QL(cqlerr.InvalidCQL, left.Span, "Primary key columns cannot be used in IF clause")
-		}
 		return nil, cqlerr.Invalid("PRIMARY KEY column '%s' cannot have IF conditions", col.Name)
 	}
 	f := &filter{op: e.Op, left: x, col: col}
@@ -245,8 +248,8 @@ func (b *binder) checkCondition(x term, e *parse.Expr) error {
 		return b.src.Refuse("the operator "+e.Op.String()+" in a condition", e.Span)
 	default:
 	}
-	if b.ycql && x.kind == termColumn && x.typ.IsCollection() {
-		return b.src.QL(cqlerr.InvalidDatatype, e.Span, "")
+	if b.ycql && x.kind == termColumn && x.typ.IsCollection() && e.Args[1].Kind != parse.KindNull {
+		return b.src.QL(cqlerr.IncomparableTypes, e.Args[0].Span, "Cannot compare values of these datatypes")
 	}
 	if x.kind == termElement && x.args[0].typ.Kind == cqltype.Set {
 		return cqlerr.Invalid("Invalid element access syntax for set column %s", x.args[0].name)

@@ -14,13 +14,13 @@ func (s *selectPlanner) orderBy() error {
 		return nil
 	}
 	p, t := s.p, s.table
+	if s.ycql {
+		return s.ycqlOrder()
+	}
 	if !p.byKey {
-		if s.ycql {
-			return s.src.QL(cqlerr.InvalidCQL, s.st.OrderBy[0].Span, "All hash columns must be set if order by clause is present.")
-		}
 		return cqlerr.Invalid("ORDER BY is only supported when the partition key is restricted by an EQ or an IN.")
 	}
-	at, seen := 0, 0
+	at := 0
 	for i, o := range s.st.OrderBy {
 		if o.Expr.Kind != parse.KindColumn {
 			return s.src.Refuse("this ORDER BY", o.Span)
@@ -30,35 +30,75 @@ func (s *selectPlanner) orderBy() error {
 			return err
 		}
 		if c.Kind != catalog.Clustering {
-			if s.ycql {
-				return s.src.QL(cqlerr.InvalidArguments, o.Span, "Order by clause should only contain clustering columns")
-			}
 			return cqlerr.Invalid("Order by is currently only supported on the clustered columns of the PRIMARY KEY, got %s", c.Name)
 		}
 		// Columns that are fixed by = may be left out (Cassandra).
-		for at < c.Position && !s.ycql && s.p.where.cols[t.ClusteringKey[at].Index].exact() && !s.p.where.cols[t.ClusteringKey[at].Index].isIn() {
+		for at < c.Position && s.p.where.cols[t.ClusteringKey[at].Index].exact() && !s.p.where.cols[t.ClusteringKey[at].Index].isIn() {
 			at++
 		}
 		if c.Position != at {
-			if s.ycql {
-				return s.src.QL(cqlerr.InvalidArguments, o.Span, "Order by currently only support the ordering of columns following their declared order in the PRIMARY KEY")
-			}
 			return cqlerr.Invalid("Order by currently only supports the ordering of columns following their declared order in the PRIMARY KEY")
 		}
 		reverse := o.Desc != c.Desc
 		if i > 0 && reverse != p.reverse {
-			if s.ycql {
-				return s.src.QL(cqlerr.InvalidArguments, o.Span, "Unsupported order by relation")
-			}
 			return cqlerr.Invalid("Unsupported order by relation")
 		}
 		p.reverse = reverse
 		at++
-		seen++
 	}
-	for _, c := range t.PartitionKey {
-		p.sortIn = p.sortIn || p.where.cols[c.Index].isIn()
+	s.sortsPartitions()
+	return nil
+}
+
+func (s *selectPlanner) sortsPartitions() {
+	for _, c := range s.table.PartitionKey {
+		s.p.sortIn = s.p.sortIn || s.p.where.cols[c.Index].isIn()
 	}
+}
+
+// ycqlOrder: PTSelectStmt::AnalyzeOrderByClause (ql/ptree/pt_select.cc), whose
+// errors all point at the first item.
+func (s *selectPlanner) ycqlOrder() error {
+	fail := func(text string) error {
+		return s.src.QL(cqlerr.InvalidArguments, s.st.OrderBy[0].Span, "%s", text)
+	}
+	asked := map[string]bool{} // whether descending
+	for _, o := range s.st.OrderBy {
+		if o.Expr.Kind != parse.KindColumn {
+			return s.src.QL(cqlerr.InvalidArguments, o.Expr.Span, "Order By clause contains invalid expression")
+		}
+		c, err := s.existing(o.Expr)
+		if err != nil {
+			return err
+		}
+		asked[c.Name] = o.Desc
+	}
+	inOrder, mixed := true, false
+	for i, c := range s.table.ClusteringKey {
+		desc, ok := asked[c.Name]
+		if !ok {
+			inOrder = false
+			continue
+		}
+		if !inOrder {
+			return fail("Order by currently only support the ordering of columns following their declared order in the PRIMARY KEY")
+		}
+		delete(asked, c.Name)
+		reverse := desc != c.Desc
+		mixed = mixed || i > 0 && reverse != s.p.reverse
+		if i == 0 {
+			s.p.reverse = reverse
+		}
+	}
+	switch {
+	case len(asked) > 0:
+		return fail("Order by clause should only contain clustering columns")
+	case mixed:
+		return fail("Unsupported order by relation")
+	case !s.p.byKey:
+		return fail("All hash columns must be set if order by clause is present")
+	}
+	s.sortsPartitions()
 	return nil
 }
 
@@ -96,13 +136,16 @@ func (s *selectPlanner) checkDistinct(selected []bool) error {
 		}
 		if c.Kind == catalog.Clustering || c.Kind == catalog.Regular {
 			if s.ycql {
-				return s.src.QL(cqlerr.InvalidCQL, s.st.Span, "Selecting distinct must request only partition keys and static columns")
+				return s.src.QL(cqlerr.InvalidCQL, s.st.ListAt, "Selecting distinct must request only partition keys and static columns")
 			}
 			return cqlerr.Invalid("SELECT DISTINCT queries must only request partition key columns and/or static columns (not %s)", c.Name)
 		}
 	}
+	if s.ycql {
+		return s.ycqlDistinct(selected)
+	}
 	for _, c := range s.table.PartitionKey {
-		if !selected[c.Index] && !s.ycql {
+		if !selected[c.Index] {
 			return cqlerr.Invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", c.Name)
 		}
 	}
@@ -110,14 +153,32 @@ func (s *selectPlanner) checkDistinct(selected []bool) error {
 	for _, f := range s.p.rest {
 		restricted = restricted || f.col.Kind == catalog.Clustering || f.col.Kind == catalog.Regular
 	}
-	switch {
-	case !restricted:
+	if !restricted {
 		return nil
-	case s.ycql:
-		return s.src.QL(cqlerr.InvalidCQL, s.st.Span, "Selecting distinct with non-static where clause is not allowed")
-	default:
-		return cqlerr.Invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
 	}
+	return cqlerr.Invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
+}
+
+// ycqlDistinct: PTSelectStmt::AnalyzeDistinctClause and PTRef::CheckLhsExpr.
+func (s *selectPlanner) ycqlDistinct(selected []bool) error {
+	keys := 0
+	for _, c := range s.table.PartitionKey {
+		if selected[c.Index] {
+			keys++
+		}
+	}
+	if keys != 0 && keys != len(s.table.PartitionKey) {
+		return s.src.QL(cqlerr.InvalidCQL, s.st.ListAt, "Selecting distinct must request all or none of partition keys")
+	}
+	for _, e := range s.st.Where {
+		if e.Args[0].Kind != parse.KindColumn {
+			continue
+		}
+		if c := s.table.Column(e.Args[0].Text); c != nil && c.Kind != catalog.Partition && c.Kind != catalog.Static {
+			return s.src.QL(cqlerr.InvalidCQL, e.Args[0].Span, "Non-partition/static column reference is not supported in the where clause of a SELECT DISTINCT statement")
+		}
+	}
+	return nil
 }
 
 // staticsOnly refuses what Cassandra does: clustering columns restricted where only

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
@@ -25,6 +26,7 @@ type plan struct {
 	use   string
 
 	describe bool // DESCRIBE: its text is all there is
+	nothing  bool // YCQL's SELECT of a system table that is not there
 
 	keyspace string // the connection's, for DDL
 }
@@ -57,6 +59,9 @@ func (e *Engine) planStatement(p *plan, b *binder, st *state, stmt parse.Stateme
 	var err error
 	switch s := stmt.(type) {
 	case *parse.Select:
+		if p.nothing = e.missingSystemTable(s.Table, keyspace); p.nothing {
+			return nil
+		}
 		if err := e.from(b, st, s.Table, keyspace); err != nil {
 			return err
 		}
@@ -111,6 +116,14 @@ func upperWords(s string) string {
 	return string(b)
 }
 
+// missingSystemTable: YCQL answers a SELECT of a table that a system keyspace does
+// not have with VOID (ycql.md 2.7), but for peers_v2: drivers find out by an error
+// that there is none.
+func (e *Engine) missingSystemTable(n parse.Name, keyspace string) bool {
+	keyspace = cmp.Or(n.Keyspace, keyspace)
+	return e.ycql && e.system.IsSystem(keyspace) && e.system.Table(keyspace, n.Name) == nil && n.Name != "peers_v2"
+}
+
 // from finds a statement's table.
 func (e *Engine) from(b *binder, st *state, n parse.Name, keyspace string) error {
 	ks := n.Keyspace
@@ -127,8 +140,6 @@ func (e *Engine) from(b *binder, st *state, n parse.Name, keyspace string) error
 		def := e.system.Table(ks, n.Name)
 		if def == nil {
 			if e.ycql {
-				// A missing table of a system keyspace: ycql.md 2.7. Drivers find out by
-				// the code that there are no peers_v2.
 				return cqlerr.Server("Unknown keyspace/cf pair (%s.%s)", ks, n.Name)
 			}
 			return cqlerr.Invalid("table %s does not exist", n.Name)
@@ -172,13 +183,13 @@ func (b *binder) planWrite(e *Engine, st *state, stmt parse.Statement, keyspace 
 		return nil, b.src.Refuse("this statement here", stmt.Pos())
 	}
 	b.used, b.columns = nil, false
+	if ks := cmp.Or(name.Keyspace, keyspace); e.ycql && e.system.IsSystem(ks) {
+		return nil, b.src.QL(cqlerr.SystemReadOnly, name.Span, "")
+	}
 	if err := e.from(b, st, name, keyspace); err != nil {
 		return nil, err
 	}
 	if b.tab.virtual != nil {
-		if e.ycql {
-			return nil, b.src.QL(cqlerr.SystemReadOnly, name.Span, "")
-		}
 		return nil, wire.Errorf(wire.CodeUnauthorized, "%s keyspace is not user-modifiable.", b.table.Keyspace)
 	}
 	switch s := stmt.(type) {

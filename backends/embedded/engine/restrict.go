@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strings"
-
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqltype"
@@ -119,7 +117,7 @@ func (b *binder) rightHand(e *parse.Expr, s spec) (term, error) {
 func (b *binder) columnRelation(r *restrictions, e *parse.Expr, write bool) error {
 	wasUsed := b.columns
 	b.columns = true
-	c, err := b.column(e.Args[0])
+	c, err := b.existing(e.Args[0])
 	b.columns = wasUsed
 	if err != nil {
 		return err
@@ -219,33 +217,49 @@ func (b *binder) bound(x *restriction, e *parse.Expr, t term) error {
 
 func (b *binder) repeated(e *parse.Expr, c *catalog.Column, what string) error {
 	if b.ycql {
-		return b.src.QL(cqlerr.InvalidCQL, e.Span, "Illogical condition for where clause")
+		return b.src.QL(cqlerr.InvalidCQL, e.Args[0].Span, "Illogical condition for where clause")
 	}
 	return cqlerr.Invalid("%s cannot be restricted by more than one relation if it includes %s", c.Name, what)
 }
 
 func (b *binder) repeatedBound(e *parse.Expr, c *catalog.Column, which string) error {
 	if b.ycql {
-		return b.src.QL(cqlerr.InvalidCQL, e.Span, "Illogical condition for where clause")
+		return b.src.QL(cqlerr.InvalidCQL, e.Args[0].Span, "Illogical condition for where clause")
 	}
 	return cqlerr.Invalid("More than one restriction was found for the %s bound on %s", which, c.Name)
+}
+
+// checkYCQLOperator: WhereExprState::AnalyzeColumnOp (ql/ptree/pt_dml.cc) and
+// PTRelationExpr::AnalyzeOperator (pt_expr.cc), whose errors point at the left side.
+func (b *binder) checkYCQLOperator(c *catalog.Column, e *parse.Expr, write bool) error {
+	at := e.Args[0].Span
+	inequality := e.Op == parse.Lt || e.Op == parse.Le || e.Op == parse.Gt || e.Op == parse.Ge
+	switch {
+	case e.Op == parse.IsNull, e.Op == parse.IsNotNull:
+		return b.src.QL(cqlerr.InvalidCQL, at, "Operator not supported yet")
+	case e.Op == parse.Between, e.Op == parse.NotBetween:
+		// Its grammar has them, and its analysis of WHERE passes them over.
+		return b.src.Refuse("BETWEEN in WHERE", e.Span)
+	case e.Op == parse.Contains && !c.Type.IsCollection(), e.Op == parse.ContainsKey && c.Type.Kind != cqltype.Map:
+		return b.src.QL(cqlerr.FeatureUnsupport, e.Span, "This operator is %s here", cqlerr.NotSupported)
+	case c.Type.IsMultiCell() && e.Op != parse.Contains && e.Op != parse.ContainsKey:
+		return b.src.QL(cqlerr.IncomparableTypes, at, "Cannot compare values of these datatypes")
+	case c.Kind == catalog.Partition && inequality:
+		return b.src.QL(cqlerr.InvalidCQL, at, "Partition column cannot be used in this expression")
+	case write && (e.Op == parse.In || e.Op == parse.NotIn || e.Op == parse.Ne):
+		return b.src.QL(cqlerr.NotYetImplemented, at, "Operator not supported for write operations")
+	case write && c.Kind > catalog.Clustering:
+		return b.src.QL(cqlerr.InvalidCQL, at, "Non primary key cannot be used in where clause for write requests")
+	}
+	return nil
 }
 
 // checkOperator refuses operators that a column cannot have.
 func (b *binder) checkOperator(c *catalog.Column, e *parse.Expr, write bool) error {
 	at := e.Span
 	if b.ycql {
-		switch {
-		case e.Op == parse.Like, e.Op == parse.Contains && !c.Type.IsCollection(), e.Op == parse.ContainsKey && c.Type.Kind != cqltype.Map:
-			return b.src.QL(cqlerr.FeatureUnsupport, at, "This operator is %s here", cqlerr.NotSupported)
-		case write && c.Kind > catalog.Clustering:
-			return b.src.QL(cqlerr.InvalidCQL, e.Args[0].Span, "Non primary key cannot be used in where clause for write requests")
-		case write && (e.Op == parse.In || e.Op == parse.NotIn || e.Op == parse.Ne || e.Op == parse.Between || e.Op == parse.NotBetween):
-			return b.src.QL(cqlerr.NotYetImplemented, at, "Operator not supported for write operations")
-		case c.Kind == catalog.Partition && e.Op != parse.Eq && e.Op != parse.In:
-			return b.src.QL(cqlerr.InvalidCQL, e.Args[0].Span, "Partition column cannot be used in this expression")
-		case c.Type.IsMultiCell() && e.Op != parse.Contains && e.Op != parse.ContainsKey:
-			return b.src.QL(cqlerr.InvalidDatatype, at, "")
+		if err := b.checkYCQLOperator(c, e, write); err != nil {
+			return err
 		}
 		return nil
 	}
@@ -324,14 +338,14 @@ func (b *binder) tokenRelation(r *restrictions, e *parse.Expr, write bool) error
 	hash := call.Text == "partition_hash"
 	if write {
 		if b.ycql {
-			return b.src.QL(cqlerr.NotYetImplemented, e.Span, "Operator not supported for write operations")
+			return b.src.Refuse("token() in a write", e.Span)
 		}
 		return cqlerr.Invalid("The token function cannot be used in WHERE clauses for %s statements", "UPDATE")
 	}
 	for i, a := range call.Args {
 		if a.Kind != parse.KindColumn || len(call.Args) != len(b.table.PartitionKey) || b.table.PartitionKey[i].Name != a.Text {
 			if b.ycql {
-				return b.src.QL(cqlerr.InvalidArguments, call.Span, "Invalid %s call, found reference to unexpected column", call.Text)
+				return b.src.QL(cqlerr.FeatureUnsupport, call.Span, "token/partition_hash calls need to reference partition key")
 			}
 			if len(call.Args) != len(b.table.PartitionKey) {
 				return cqlerr.Invalid("The token() function must be applied to all partition key components or none of them")
@@ -362,7 +376,7 @@ func (b *binder) tokenRelation(r *restrictions, e *parse.Expr, write bool) error
 		r.token.lo = l
 	default:
 		if b.ycql {
-			return b.src.QL(cqlerr.InvalidCQL, e.Span, "Illogical condition for where clause")
+			return b.src.QL(cqlerr.InvalidCQL, call.Span, "Illogical where condition for token in where clause")
 		}
 		return cqlerr.Invalid("More than one restriction was found for the %s bound on %s", map[bool]string{true: "start", false: "end"}[e.Op == parse.Gt || e.Op == parse.Ge], columnNames(b.table.PartitionKey))
 	}
@@ -378,134 +392,4 @@ func columnNames(cols []*catalog.Column) string {
 		s += c.Name
 	}
 	return s
-}
-
-// tupleRelation is (c, d) op ... over clustering columns that stand beside each
-// other in the key.
-func (b *binder) tupleRelation(r *restrictions, e *parse.Expr, write bool) error {
-	var cols []*catalog.Column
-	for _, a := range e.Args[0].Args {
-		if a.Kind != parse.KindColumn {
-			return b.src.Refuse("this relation", e.Span)
-		}
-		c, err := b.column(a)
-		if err != nil {
-			return err
-		}
-		if c.Kind != catalog.Clustering {
-			if b.ycql {
-				return b.src.QL(cqlerr.FeatureUnsupport, a.Span, "Multi-column relations can only be applied to clustering columns")
-			}
-			return cqlerr.Invalid("Multi-column relations can only be applied to clustering columns but was applied to: %s", c.Name)
-		}
-		if len(cols) > 0 && c.Position != cols[len(cols)-1].Position+1 {
-			if b.ycql {
-				return b.src.Refuse("a multi-column relation over columns that are not neighbours", e.Span)
-			}
-			return cqlerr.Invalid("Clustering columns must appear in the PRIMARY KEY order in multi-column relations: %s", b.text(e))
-		}
-		cols = append(cols, c)
-	}
-	if b.ycql && (e.Op != parse.In || write) {
-		// Only IN: ycql.md 2.7.
-		return b.src.QL(cqlerr.FeatureUnsupport, e.Span, "")
-	}
-	if r.tuples == nil {
-		r.tuples = &tuples{first: cols[0].Position, n: len(cols), at: e.Span}
-	}
-	x := r.tuples
-	x.n = max(x.n, len(cols))
-	exact := e.Op == parse.Eq || e.Op == parse.In
-	if x.first != cols[0].Position || x.in != nil || x.inBind != nil || exact && (x.lo != nil || x.hi != nil) {
-		return b.src.Refuse("more than one multi-column relation over different columns", e.Span)
-	}
-	names := "(" + joinNames(cols) + ")"
-	tupleType := tupleOf(cols)
-	switch e.Op {
-	case parse.Eq:
-		x.single = true
-		if e.Args[1].Kind == parse.KindMarker {
-			t := b.bind(e.Args[1], spec{names, tupleType})
-			x.inBind = &t
-			return nil
-		}
-		terms, err := b.tupleTerms(e.Args[1], cols)
-		x.in = [][]term{terms}
-		return err
-	case parse.In:
-		if e.Args[1].Kind == parse.KindMarker {
-			t := b.bind(e.Args[1], spec{"in" + names, cqltype.ListOf(tupleType, false)})
-			x.inBind = &t
-			return nil
-		}
-		x.in = [][]term{}
-		for _, a := range e.Args[1].Args {
-			if a.Kind == parse.KindMarker {
-				return b.src.Refuse("markers for whole tuples in a list", a.Span)
-			}
-			terms, err := b.tupleTerms(a, cols)
-			if err != nil {
-				return err
-			}
-			x.in = append(x.in, terms)
-		}
-		return nil
-	case parse.Lt, parse.Le, parse.Gt, parse.Ge:
-		l := &tupleLimit{cols: cols, inclusive: e.Op == parse.Le || e.Op == parse.Ge}
-		if e.Args[1].Kind == parse.KindMarker {
-			t := b.bind(e.Args[1], spec{names, tupleType})
-			l.bind = &t
-		} else {
-			var err error
-			if l.terms, err = b.tupleTerms(e.Args[1], cols); err != nil {
-				return err
-			}
-		}
-		into, which := &x.lo, "start"
-		if e.Op == parse.Lt || e.Op == parse.Le {
-			into, which = &x.hi, "end"
-		}
-		if *into != nil {
-			return cqlerr.Invalid("More than one restriction was found for the %s bound on %s", which, joinNames(cols))
-		}
-		*into = l
-		return nil
-	default:
-	}
-	return cqlerr.Invalid("%s cannot be used for multi-column relations", e.Op)
-}
-
-// joinNames is how Cassandra writes the columns of a multi-column relation.
-func joinNames(cols []*catalog.Column) string {
-	names := make([]string, len(cols))
-	for i, c := range cols {
-		names[i] = c.Name
-	}
-	return strings.Join(names, ",")
-}
-
-func tupleOf(cols []*catalog.Column) *cqltype.Type {
-	types := make([]*cqltype.Type, len(cols))
-	for i, c := range cols {
-		types[i] = c.Type
-	}
-	return cqltype.TupleOf(types...)
-}
-
-func (b *binder) tupleTerms(e *parse.Expr, cols []*catalog.Column) ([]term, error) {
-	if e.Kind != parse.KindTuple || len(e.Args) != len(cols) {
-		if b.ycql {
-			return nil, b.src.QL(cqlerr.InvalidArguments, e.Span, "Expected %d elements in value tuple, but got %d", len(cols), len(e.Args))
-		}
-		return nil, cqlerr.Invalid("Expected %d elements in value tuple, but got %d: %s", len(cols), len(e.Args), b.text(e))
-	}
-	terms := make([]term, len(cols))
-	for i, a := range e.Args {
-		t, err := b.rightHand(a, columnSpec(cols[i]))
-		if err != nil {
-			return nil, err
-		}
-		terms[i] = t
-	}
-	return terms, nil
 }

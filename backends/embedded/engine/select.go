@@ -103,7 +103,7 @@ func (s *selectPlanner) selection() error {
 			p.cols = append(p.cols, wire.Column{Keyspace: t.Keyspace, Table: t.Name, Name: c.Name, Type: c.Type})
 		}
 		if s.st.Distinct && s.ycql {
-			return s.src.QL(cqlerr.InvalidCQL, s.st.Span, "Selecting distinct must request only partition keys and static columns")
+			return s.src.QL(cqlerr.InvalidCQL, s.st.ListAt, "Selecting distinct must request only partition keys and static columns")
 		}
 		return nil
 	}
@@ -126,9 +126,9 @@ func (s *selectPlanner) selection() error {
 		p.cols = append(p.cols, wire.Column{Keyspace: t.Keyspace, Table: t.Name, Name: name, Type: typ})
 	}
 	if p.isAgg {
-		for i, a := range p.aggs {
+		for _, a := range p.aggs {
 			if a.kind == aggNone && s.ycql {
-				return s.src.QL(cqlerr.InvalidCQL, s.st.Selectors[i].Expr.Span, "Selecting aggregate together with rows of non-aggregate values is not allowed")
+				return s.src.QL(cqlerr.InvalidCQL, s.st.ListAt, "Selecting aggregate together with rows of non-aggregate values is not allowed")
 			}
 		}
 	}

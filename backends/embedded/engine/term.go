@@ -75,9 +75,36 @@ func (b *binder) bind(e *parse.Expr, s spec) term {
 // mismatch reports a term that does not suit its receiver.
 func (b *binder) mismatch(e *parse.Expr, cassandra error) error {
 	if b.ycql {
-		return b.src.QL(cqlerr.DatatypeMismatch, e.Span, "")
+		return b.src.QL(cqlerr.DatatypeMismatch, at(e), "")
 	}
 	return cassandra
+}
+
+// at is where YCQL's errors about an expression point: a collection stands where
+// its first element does.
+func at(e *parse.Expr) parse.Span {
+	switch e.Kind {
+	case parse.KindList, parse.KindSet, parse.KindMap:
+		if len(e.Args) > 0 {
+			return at(e.Args[0])
+		}
+		return parse.Span{Start: e.Span.Start, End: e.Span.Start + 1}
+	default:
+	}
+	return e.Span
+}
+
+// nullWithin finds a null in a collection's literal.
+func nullWithin(e *parse.Expr) *parse.Expr {
+	for _, a := range e.Args {
+		if a.Kind == parse.KindNull {
+			return a
+		}
+		if n := nullWithin(a); n != nil {
+			return n
+		}
+	}
+	return e
 }
 
 // term compiles e for a receiver.
@@ -161,10 +188,10 @@ func (b *binder) literal(e *parse.Expr, s spec) (term, error) {
 	if err != nil {
 		if b.ycql {
 			if strings.Contains(err.Error(), "null is not supported") {
-				return term{}, b.src.QL(cqlerr.NullInCollection, e.Span, "")
+				return term{}, b.src.QL(cqlerr.NullInCollection, nullWithin(e).Span, "")
 			}
 			if errors.Is(err, cqltype.ErrLiteralKind) {
-				return term{}, b.src.QL(cqlerr.DatatypeMismatch, e.Span, "")
+				return term{}, b.src.QL(cqlerr.DatatypeMismatch, at(e), "")
 			}
 			return term{}, b.src.QL(cqlerr.InvalidArguments, e.Span, "%s", err.Error())
 		}
@@ -359,7 +386,7 @@ func (b *binder) text(e *parse.Expr) string { return b.src.Text[e.Span.Start:e.S
 func (b *binder) reference(e *parse.Expr) (term, error) {
 	switch e.Kind {
 	case parse.KindColumn:
-		c, err := b.column(e)
+		c, err := b.existing(e)
 		if err != nil {
 			return term{}, err
 		}
@@ -412,6 +439,15 @@ func (b *binder) elementSpec(e *parse.Expr, t *cqltype.Type, name string) (key, 
 		return key, value, b.src.QL(cqlerr.InvalidArguments, e.Span, "Columns with elementary types cannot take arguments")
 	}
 	return key, value, cqlerr.Invalid("Invalid operation (%s) for non collection column %s", b.text(e), name)
+}
+
+// existing is column for a reference: YCQL says more of a missing one there than in
+// the list of an INSERT.
+func (b *binder) existing(e *parse.Expr) (*catalog.Column, error) {
+	if b.ycql && b.table.Column(e.Text) == nil {
+		return nil, b.src.QL(cqlerr.UndefinedColumn, e.Span, "Column doesn't exist")
+	}
+	return b.column(e)
 }
 
 // column finds a column by name and notes that it is used.

@@ -87,11 +87,11 @@ func (b *binder) planInsert(st *parse.Insert) (*writePlan, error) {
 	p := &writePlan{tab: b.tab, kind: writeInsert, at: st.Into, nameAt: st.Table.Span, src: b.src}
 	if len(st.Columns) != len(st.Values) {
 		if b.ycql {
-			code, at := cqlerr.TooFewArguments, st.Columns[len(st.Columns)-1].Span
+			code := cqlerr.TooFewArguments
 			if len(st.Columns) < len(st.Values) {
-				code, at = cqlerr.TooManyArguments, st.Values[len(st.Values)-1].Span
+				code = cqlerr.TooManyArguments
 			}
-			return nil, b.src.QL(code, at, "")
+			return nil, b.src.QL(code, st.ValuesAt, "")
 		}
 		return nil, cqlerr.Invalid("Unmatched column names/values")
 	}
@@ -102,19 +102,24 @@ func (b *binder) planInsert(st *parse.Insert) (*writePlan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if seen[c.Name] {
-			if b.ycql {
-				return nil, b.src.QL(cqlerr.DuplicateColumn, ce.Span, "")
-			}
+		if seen[c.Name] && !b.ycql {
 			return nil, cqlerr.Invalid("The column names contains duplicates")
 		}
-		seen[c.Name] = true
 		if err := b.insertValue(p, c, st.Values[i]); err != nil {
 			return nil, err
 		}
+		if seen[c.Name] {
+			return nil, b.src.QL(cqlerr.DuplicateColumn, at(st.Values[i]), "")
+		}
+		seen[c.Name] = true
 	}
 	if err := b.insertKey(p, st); err != nil {
 		return nil, err
+	}
+	if b.ycql && slices.ContainsFunc(p.where.cols, func(r *restriction) bool {
+		return r != nil && r.eq.kind == termConst && r.eq.value == nil
+	}) {
+		return nil, b.src.QL(cqlerr.NullKeyArg, st.ValuesAt, "")
 	}
 	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
 		return nil, err
@@ -123,9 +128,6 @@ func (b *binder) planInsert(st *parse.Insert) (*writePlan, error) {
 }
 
 func (b *binder) insertValue(p *writePlan, c *catalog.Column, e *parse.Expr) error {
-	if c.Position >= 0 && e.Kind == parse.KindNull && b.ycql {
-		return b.src.QL(cqlerr.NullKeyArg, e.Span, "")
-	}
 	x, err := b.term(e, columnSpec(c))
 	if err != nil {
 		return err
@@ -152,7 +154,7 @@ func (b *binder) insertKey(p *writePlan, st *parse.Insert) error {
 	}
 	if m := missing(b.table.PartitionKey); len(m) > 0 {
 		if b.ycql {
-			return b.src.QL(cqlerr.MissingKeyArg, st.Into, "")
+			return b.src.QL(cqlerr.MissingKeyArg, st.ValuesAt, "")
 		}
 		return cqlerr.Invalid("Some partition key parts are missing: %s", columnNames(m))
 	}
@@ -168,7 +170,7 @@ func (b *binder) insertKey(p *writePlan, st *parse.Insert) error {
 	case len(m) == len(b.table.ClusteringKey) && staticOnly:
 		p.staticRow = true
 	case b.ycql:
-		return b.src.QL(cqlerr.MissingKeyArg, st.Into, "")
+		return b.src.QL(cqlerr.MissingKeyArg, st.ValuesAt, "")
 	default:
 		return cqlerr.Invalid("Some clustering keys are missing: %s", columnNames(m))
 	}
@@ -179,10 +181,20 @@ func (b *binder) planUpdate(st *parse.Update) (*writePlan, error) {
 	p := &writePlan{tab: b.tab, kind: writeUpdate, at: st.Word, nameAt: st.Table.Span, src: b.src}
 	// Markers must be met in the order of the text: it does not matter here, for
 	// they carry their numbers.
-	for i := range st.Set {
-		if err := b.assignment(p, &st.Set[i]); err != nil {
+	if b.ycql {
+		// Before SET, which asks whether there is a timestamp.
+		if err := b.using(p, &st.Using); err != nil {
 			return nil, err
 		}
+	}
+	setsKey := false
+	for i := range st.Set {
+		if err := b.assignment(p, &st.Set[i], &setsKey); err != nil {
+			return nil, err
+		}
+	}
+	if setsKey {
+		return nil, b.src.QL(cqlerr.InvalidArguments, st.Set[0].Span, "")
 	}
 	if err := b.writeRows(p, "UPDATE", st.Where); err != nil {
 		return nil, err
@@ -195,9 +207,6 @@ func (b *binder) planUpdate(st *parse.Update) (*writePlan, error) {
 
 func (b *binder) planDelete(st *parse.Delete) (*writePlan, error) {
 	p := &writePlan{tab: b.tab, kind: writeDelete, at: st.Word, nameAt: st.Table.Span, src: b.src}
-	if st.Using.TTL != nil {
-		return nil, b.src.QL(cqlerr.InvalidCQL, st.Using.Span, "DELETE statement cannot have TTL")
-	}
 	for _, e := range st.Targets {
 		if err := b.deleteTarget(p, e); err != nil {
 			return nil, err
@@ -208,6 +217,9 @@ func (b *binder) planDelete(st *parse.Delete) (*writePlan, error) {
 	}
 	if err := b.finishWrite(p, &st.Tail, &st.Using); err != nil {
 		return nil, err
+	}
+	if st.Using.TTL != nil { // Cassandra's grammar has none
+		return nil, b.src.QL(cqlerr.InvalidCQL, st.Word, "DELETE statement cannot have TTL")
 	}
 	return p, nil
 }
@@ -221,7 +233,21 @@ func (b *binder) writeRows(p *writePlan, what string, rels []*parse.Expr) error 
 	if p.where, err = b.where(rels, true); err != nil {
 		return err
 	}
-	return b.writeKey(p, what, p.at)
+	at := p.at
+	if b.ycql {
+		at = whereAt(rels)
+	}
+	return b.writeKey(p, what, at)
+}
+
+// whereAt is where YCQL's errors about a whole WHERE point: a node of its grammar
+// stands where its first operand does, so that of a AND b AND c is a AND b, and that
+// of a single relation is its left side.
+func whereAt(rels []*parse.Expr) parse.Span {
+	if len(rels) == 1 {
+		return rels[0].Args[0].Span
+	}
+	return parse.Span{Start: rels[0].Span.Start, End: rels[len(rels)-2].Span.End}
 }
 
 // writeKey checks the WHERE of an UPDATE or DELETE.
@@ -291,6 +317,10 @@ func (b *binder) writeKey(p *writePlan, what string, at parse.Span) error {
 		p.staticRow = true
 	case p.kind == writeDelete && len(p.assigns) == 0:
 		p.ranged = true
+	case b.ycql && p.kind == writeDelete && regulars > 0:
+		return b.src.QL(cqlerr.InvalidCQL, p.at, "DELETE statement must give the entire primary key if specifying non-static columns")
+	case b.ycql && p.kind == writeDelete && p.ck == 0:
+		return b.src.QL(cqlerr.InvalidCQL, p.at, "DELETE statement cannot specify both target columns and range condition")
 	case b.ycql:
 		return b.src.QL(cqlerr.InvalidCQL, at, "Missing condition on key columns in WHERE clause")
 	case p.kind == writeDelete:
@@ -339,7 +369,7 @@ func (b *binder) finishWrite(p *writePlan, tail *parse.Tail, using *parse.Using)
 		if err != nil {
 			return err
 		}
-		if err := b.checkIf(p, tail); err != nil {
+		if err := b.checkIf(p); err != nil {
 			return err
 		}
 		p.cond.walk(func(c *condition) {
@@ -376,8 +406,10 @@ func (b *binder) finishWrite(p *writePlan, tail *parse.Tail, using *parse.Using)
 		}
 	}
 	p.ycqlRead = p.ycqlRead || p.reads || p.cond != nil || p.returnsStatus
-	if err := b.using(p, using); err != nil {
-		return err
+	if !b.ycql || p.kind != writeUpdate { // else done
+		if err := b.using(p, using); err != nil {
+			return err
+		}
 	}
 	p.wantColumns(read)
 	p.refusalColumns()
@@ -403,10 +435,10 @@ func (p *writePlan) wantColumns(read []bool) {
 	copy(p.want, read[p.tab.keys:])
 }
 
-func (b *binder) checkIf(p *writePlan, tail *parse.Tail) error {
+func (b *binder) checkIf(p *writePlan) error {
 	if b.ycql {
 		if p.ranged {
-			return b.src.QL(cqlerr.InvalidCQL, tail.If.Span, "DELETE statement must specify the entire primary key to use an IF clause")
+			return b.src.QL(cqlerr.InvalidCQL, p.at, "DELETE statement must specify the entire primary key to use an IF clause")
 		}
 		return nil
 	}
@@ -446,13 +478,6 @@ func (b *binder) using(p *writePlan, u *parse.Using) error {
 	}
 	if p.cond != nil && !b.ycql {
 		return cqlerr.Invalid("Cannot provide custom timestamp for conditional updates")
-	}
-	if b.ycql {
-		for i := range p.assigns {
-			if e := p.assigns[i].eff; p.assigns[i].col.Type.IsCollection() && e != effReplace && e != effClear {
-				return b.src.QL(cqlerr.InvalidArguments, u.Span, "UPDATE statement with collection and USING TIMESTAMP is not supported")
-			}
-		}
 	}
 	p.timestamp = &t
 	return nil

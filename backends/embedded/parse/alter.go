@@ -85,9 +85,19 @@ func (p *parser) alterTable(start int) (Statement, error) {
 		if err = p.expectWord("type"); err == nil {
 			s.TypeAltered.Type, err = p.typeName()
 		}
+		if err == nil && !cassandra {
+			at := s.TypeAltered.Type.Span
+			err = &Error{Msg: QL(heads[-14], "", p.src, at, -14), Span: at}
+		}
 	case p.word("with"):
 		s.Op = AlterWith
-		s.With, err = p.properties(nil)
+		s.With, err = p.properties(func() (bool, error) {
+			// YCQL's grammar takes constants only, so that transactions = {...} is none.
+			if !cassandra && p.peek(1).kind == tokPunct && p.peek(1).text == "=" && p.peek(2).kind == tokPunct && p.peek(2).text == "{" {
+				return true, p.unexpectedAt(2, "")
+			}
+			return false, nil
+		})
 	default:
 		return nil, p.unexpected("")
 	}

@@ -133,6 +133,7 @@ type Select struct {
 	Offset            *Expr
 	AllowFiltering    bool
 	Span              Span
+	ListAt            Span // the first selected expression
 }
 
 // Using is USING TTL and TIMESTAMP.
@@ -156,8 +157,9 @@ type Insert struct {
 	JSON    *Expr // INSERT ... JSON: a string or a marker
 	Using   Using
 	Tail
-	Span Span
-	Into Span // the word INTO, at which YCQL's errors point
+	Span     Span
+	Into     Span // the word INTO, at which YCQL's errors point
+	ValuesAt Span // the word VALUES, at which those about the values do
 }
 
 // Assignment is one item of SET. Target is a column, an element or a field;
@@ -237,7 +239,8 @@ type ColumnDef struct {
 	Type            *Type
 	Static, Primary bool
 	Masked          bool
-	Span            Span
+	Span            Span // of the name
+	End             int  // where the definition ends
 }
 
 // CreateKeyspace is CREATE KEYSPACE.
@@ -270,6 +273,7 @@ type CreateTable struct {
 	CompactStorage bool
 	With           []Property
 	Span           Span
+	PrimaryAt      Span // the last PRIMARY KEY
 }
 
 // ColumnRef is a column's name where it is referred to.

@@ -103,6 +103,8 @@ func (p *parser) comparison() (*Expr, error) {
 			e.Op = ContainsKey
 		}
 		right, err = p.term()
+	case p.dialect == YCQL && p.isWord(0, "like"):
+		return nil, p.refuse(-12, p.tok())
 	case p.word("like"):
 		e.Op = Like
 		right, err = p.term()

@@ -151,8 +151,10 @@ func (p *parser) createTable(start int) (Statement, error) {
 
 // tableItem parses a column or PRIMARY KEY (...).
 func (p *parser) tableItem(s *CreateTable) error {
+	primary := Span{p.tok().start, p.tok().end}
 	if p.words("primary", "key") {
 		s.PrimaryKeys++
+		s.PrimaryAt = primary
 		if err := p.expect("("); err != nil {
 			return err
 		}
@@ -177,9 +179,12 @@ func (p *parser) tableItem(s *CreateTable) error {
 	if err != nil {
 		return err
 	}
+	primary = Span{p.tok().start, p.tok().end}
 	if p.words("primary", "key") {
 		c.Primary = true
+		s.PrimaryAt = primary
 	}
+	c.End = p.prevEnd()
 	s.Columns = append(s.Columns, c)
 	return nil
 }

@@ -14,6 +14,7 @@ func (p *parser) selectStmt() (Statement, error) {
 		p.at++
 		s.Distinct = true
 	}
+	s.ListAt = Span{p.tok().start, p.tok().end}
 	if p.punct("*") {
 		s.Star = true
 	} else if err := p.comma(func() error {
@@ -32,11 +33,17 @@ func (p *parser) selectStmt() (Statement, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if len(s.Selectors) > 0 {
+		s.ListAt = s.Selectors[0].Expr.Span
+	}
 	if err := p.expectWord("from"); err != nil {
 		return nil, err
 	}
 	var err error
 	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if err := p.alias(); err != nil {
 		return nil, err
 	}
 	if p.word("where") {
@@ -81,15 +88,15 @@ func (p *parser) selectTail(s *Select) (err error) {
 			return err
 		}
 	}
+	if p.dialect == YCQL && p.isWord(0, "having") {
+		return p.refuse(-14, p.tok())
+	}
 	if p.words("order", "by") {
 		if s.OrderBy, err = p.orderBy(); err != nil {
 			return err
 		}
 	}
-	if p.isWord(0, "per") {
-		if p.dialect == YCQL {
-			return p.unexpected("")
-		}
+	if p.dialect == Cassandra && p.isWord(0, "per") {
 		p.at++
 		if err := p.expectWord("partition"); err != nil {
 			return err
@@ -123,13 +130,56 @@ func (p *parser) selectTail(s *Select) (err error) {
 	return nil
 }
 
-// limit parses an integer or a marker, and in YCQL any term.
+// followers are the words that YCQL takes for the next clause behind a table's name.
+var followers = map[string]bool{
+	"where": true, "if": true, "group": true, "having": true, "order": true, "limit": true, "offset": true, "allow": true,
+	"using": true, "set": true, "returns": true,
+}
+
+// alias refuses another name behind a table's, as YCQL's grammar does: it has
+// PostgreSQL's aliases and no use for them. An identifier is one, whatever it was
+// meant for, PER of PER PARTITION LIMIT as well.
+func (p *parser) alias() error {
+	t := p.tok()
+	if p.dialect == YCQL && p.isWord(0, "as") {
+		table := p.tokens[p.at-1]
+		at := Span{table.start, table.end}
+		return &Error{Msg: QL(heads[-12], "Alias is not allowed", p.src, at, -12), Span: at}
+	}
+	if p.dialect == YCQL && (t.kind == tokQuoted || t.kind == tokIdent && !reserved[t.text] && !followers[t.text]) {
+		return p.refuse(-14, t)
+	}
+	return nil
+}
+
+// heads are the texts of the codes that YCQL's grammar itself refuses with.
+var heads = map[int]string{-12: "Invalid CQL Statement", -13: "Feature Not Yet Implemented", -14: "Feature Not Supported"}
+
+// refuse is the error of YCQL's grammar for what it knows and does not take.
+func (p *parser) refuse(code int, t token) error {
+	at := Span{t.start, t.end}
+	return &Error{Msg: QL(heads[code], "", p.src, at, code), Span: at}
+}
+
+// limit parses an integer or a marker. Cassandra's grammar has a sign as well.
 func (p *parser) limit() (*Expr, error) {
 	t := p.tok()
-	if p.dialect == YCQL || t.kind == tokInt || t.kind == tokMarker || t.kind == tokPunct && (t.text == ":" || t.text == "-") {
+	if t.kind == tokInt || t.kind == tokMarker || t.kind == tokPunct && (t.text == ":" || t.text == "-" && p.dialect == Cassandra) {
 		return p.unary()
 	}
 	return nil, p.unexpected("")
+}
+
+// usingTerm parses what follows TTL or TIMESTAMP: in YCQL any term, but no sign
+// behind TTL.
+func (p *parser) usingTerm(ttl bool) (*Expr, error) {
+	if p.dialect == Cassandra {
+		return p.limit()
+	}
+	if ttl && p.isPunct("-") {
+		return nil, p.unexpected("")
+	}
+	return p.unary()
 }
 
 func (p *parser) orderBy() ([]Order, error) {
@@ -160,8 +210,9 @@ func (p *parser) using(u *Using) error {
 	}
 	for {
 		var into **Expr
+		ttl := p.isWord(0, "ttl")
 		switch {
-		case p.isWord(0, "ttl"):
+		case ttl:
 			into = &u.TTL
 		case p.isWord(0, "timestamp"):
 			into = &u.Timestamp
@@ -169,7 +220,7 @@ func (p *parser) using(u *Using) error {
 			return p.unexpected("")
 		}
 		p.at++
-		e, err := p.limit()
+		e, err := p.usingTerm(ttl)
 		if err != nil {
 			return err
 		}
@@ -220,7 +271,16 @@ func (p *parser) insert() (Statement, error) {
 
 func (p *parser) insertColumns(s *Insert) error {
 	if p.dialect == YCQL && p.isWord(0, "values") {
-		return &Error{Msg: QL("Invalid CQL Statement", "Missing list of target columns", p.src, s.Into, -12), Span: s.Into}
+		start := p.tok().start
+		p.at++
+		if err := p.expect("("); err != nil {
+			return err
+		}
+		if err := p.elements(&Expr{}, ")"); err != nil {
+			return err
+		}
+		at := Span{start, p.prevEnd()}
+		return &Error{Msg: QL("Invalid CQL Statement", "Missing list of target columns", p.src, at, -12), Span: at}
 	}
 	if err := p.expect("("); err != nil {
 		return err
@@ -235,6 +295,7 @@ func (p *parser) insertColumns(s *Insert) error {
 	if err := p.expect(")"); err != nil {
 		return err
 	}
+	s.ValuesAt = Span{p.tok().start, p.tok().end}
 	if err := p.expectWord("values"); err != nil {
 		return err
 	}
@@ -246,6 +307,9 @@ func (p *parser) insertColumns(s *Insert) error {
 		return err
 	}
 	s.Values = values.Args
+	if p.dialect == YCQL && p.isPunct(",") {
+		return p.refuse(-13, p.tok()) // a second row
+	}
 	return nil
 }
 
@@ -254,6 +318,9 @@ func (p *parser) update() (Statement, error) {
 	p.at++
 	var err error
 	if s.Table, err = p.name(); err != nil {
+		return nil, err
+	}
+	if err := p.alias(); err != nil {
 		return nil, err
 	}
 	if err := p.using(&s.Using); err != nil {

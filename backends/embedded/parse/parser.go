@@ -59,10 +59,20 @@ func (p *parser) single() (Statement, error) {
 	return stmt, nil
 }
 
-// list is YCQL's stmtblock: statements between semicolons, empty ones dropped,
-// and BEGIN TRANSACTION dml; ... END TRANSACTION; which has no semicolon after its
+// list is YCQL's stmtblock: statements between semicolons, empty ones dropped, or
+// BEGIN TRANSACTION dml; ... END TRANSACTION; alone, which has no semicolon after its
 // opening and needs one after everything else. A list of one is that one.
 func (p *parser) list() (Statement, error) {
+	if p.isWord(0, "begin") && p.isWord(1, "transaction") {
+		stmts, err := p.blockForm()
+		if err == nil && p.tok().kind != tokEOF {
+			err = p.unexpected("END")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &Block{Stmts: stmts, Span: Span{0, len(p.src)}}, nil
+	}
 	var stmts []Statement
 	for {
 		for p.punct(";") {
@@ -70,21 +80,14 @@ func (p *parser) list() (Statement, error) {
 		if p.tok().kind == tokEOF {
 			break
 		}
-		var err error
-		if p.isWord(0, "begin") && p.isWord(1, "transaction") {
-			stmts, err = p.blockForm(stmts)
-		} else {
-			var s Statement
-			if s, err = p.statement(); err == nil {
-				stmts = append(stmts, s)
-				if p.tok().kind != tokEOF && !p.isPunct(";") {
-					err = p.unexpected("")
-				}
-			}
-		}
+		s, err := p.statement()
 		if err != nil {
 			return nil, err
 		}
+		if p.tok().kind != tokEOF && !p.isPunct(";") {
+			return nil, p.unexpected("")
+		}
+		stmts = append(stmts, s)
 	}
 	switch len(stmts) {
 	case 0:
@@ -95,8 +98,8 @@ func (p *parser) list() (Statement, error) {
 	return &Block{Stmts: stmts, Span: Span{0, len(p.src)}}, nil
 }
 
-func (p *parser) blockForm(stmts []Statement) ([]Statement, error) {
-	stmts = append(stmts, &Begin{Span: Span{p.tok().start, p.tokens[p.at+1].end}})
+func (p *parser) blockForm() ([]Statement, error) {
+	stmts := []Statement{&Begin{Span: Span{p.tok().start, p.tokens[p.at+1].end}}}
 	p.at += 2
 	for {
 		var s Statement
@@ -108,7 +111,7 @@ func (p *parser) blockForm(stmts []Statement) ([]Statement, error) {
 			s, err = p.update()
 		case p.isWord(0, "delete"):
 			s, err = p.delete()
-		case p.isWord(0, "end"):
+		case p.isWord(0, "end") && len(stmts) > 1:
 			start := p.tok().start
 			p.at++
 			if err := p.expectWord("transaction"); err != nil {
@@ -166,8 +169,8 @@ func (p *parser) statement() (Statement, error) {
 			return nil, err
 		}
 		return &Use{Keyspace: name, NameSpan: span, Span: Span{start, p.prevEnd()}}, nil
-	case "start", "commit", "rollback", "abort", "savepoint", "explain":
-		if p.dialect == YCQL {
+	case "start", "commit", "rollback", "abort", "savepoint", "explain", "prepare":
+		if p.dialect == YCQL && (p.tok().text != "prepare" || p.isWord(1, "transaction")) {
 			return p.transaction()
 		}
 	case "grant", "revoke", "list", "describe", "desc", "add":

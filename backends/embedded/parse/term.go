@@ -41,6 +41,9 @@ func (p *parser) product() (*Expr, error) {
 		return nil, err
 	}
 	for p.isPunct("*") || p.isPunct("/") || p.isPunct("%") {
+		if p.dialect == YCQL {
+			return nil, p.refuse(-12, p.tok())
+		}
 		if left, err = p.binary(left, p.unary); err != nil {
 			return nil, err
 		}
