@@ -74,11 +74,15 @@ func (o *Opener) Dialect() dialect.Dialect { return variant.New(variant.All) }
 
 // Open implements backend.Opener.
 func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {
-	d, remake, err := o.prepare(env, o.options.Keyspace)
+	d, err := client.NewDialer(&o.options.Options, o.dial, client.CertificateRefresh)
 	if err != nil {
 		return nil, o.options.Explain(product, err)
 	}
-	g, err := remake(ctx)
+	r := newRouter(o.options.Keyspace)
+	remake := func(ctx context.Context) (*connection, error) {
+		return connect(ctx, &o.options, d, env, o.options.Keyspace, r.stale)
+	}
+	c, err := remake(ctx)
 	if err != nil {
 		if errors.Is(err, gocql.ErrNoConnectionsStarted) {
 			err = o.missingKeyspace(ctx, env, err)
@@ -86,12 +90,14 @@ func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection
 		d.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	if err := identify(ctx, g); err != nil {
-		g.Close()
+	if err := identify(ctx, c.Session); err != nil {
+		c.Close()
 		d.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	s := newSession(&o.options, client.NewLink(product, o.options.Hosts, g, remake, d.Close, env))
+	link := client.NewLink(product, o.options.Hosts, c, remake, d.Close, env)
+	s := newSession(&o.options, link, r)
+	s.find(ctx, client.Logger(env))
 	return &backend.Connection{Session: s, Dialect: variant.New(variant.All), Server: product}, nil
 }
 
@@ -101,21 +107,21 @@ func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, err
 	admins.options.MaxConns = 1
 	// A table is made on all of its tablets' servers before the answer.
 	admins.options.Timeout = max(o.options.Timeout, client.AdminTimeout)
-	d, remake, err := admins.prepare(env, "")
+	d, err := client.NewDialer(&admins.options.Options, o.dial, client.CertificateRefresh)
 	if err != nil {
 		return nil, o.options.Explain(product, err)
 	}
-	g, err := remake(ctx)
+	c, err := connect(ctx, &admins.options, d, env, "", func() {})
 	if err != nil {
 		d.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	if err := identify(ctx, g); err != nil {
-		g.Close()
+	if err := identify(ctx, c.Session); err != nil {
+		c.Close()
 		d.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	return &admin{g: g, release: d.Close}, nil
+	return &admin{g: c.Session, release: d.Close}, nil
 }
 
 // missingKeyspace finds out whether err came up because the keyspace does not
@@ -131,23 +137,6 @@ func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error
 		return err
 	}
 	return client.ErrNoKeyspace
-}
-
-// prepare reads what the options point to and returns the way to make sessions.
-func (o *Opener) prepare(env backend.Env, keyspace string) (*client.Dialer, func(context.Context) (*gocql.Session, error), error) {
-	d, err := client.NewDialer(&o.options.Options, o.dial, client.CertificateRefresh)
-	if err != nil {
-		return nil, nil, err
-	}
-	remake := func(ctx context.Context) (*gocql.Session, error) {
-		c, err := clusterConfig(&o.options, d, env.Resolve, client.Logger(env))
-		if err != nil {
-			return nil, err
-		}
-		c.Keyspace = keyspace
-		return client.Create(ctx, c.CreateSession)
-	}
-	return d, remake, nil
 }
 
 // errOtherServer is the cause when something other than YugabyteDB answered.

@@ -7,11 +7,34 @@ import (
 	"github.com/yugabyte/gocql"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/internal/client"
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
 )
 
 // preparedStatements is how many prepared statements a session keeps, over all
 // of its hosts. A dialect has some 200 texts, each prepared on each host.
 const preparedStatements = 1 << 16
+
+// connection is a gocql session and the policy that says where its statements go.
+type connection struct {
+	*gocql.Session
+	policy *policy
+}
+
+// connect makes a gocql session. changed is called when its hosts change.
+func connect(ctx context.Context, o *Options, d *client.Dialer, env backend.Env, keyspace string, changed func()) (*connection, error) {
+	c, err := clusterConfig(o, d, env.Resolve, client.Logger(env))
+	if err != nil {
+		return nil, err
+	}
+	c.Keyspace = keyspace
+	p := newPolicy(c.PoolConfig.HostSelectionPolicy, o.MaxInFlight, changed)
+	c.PoolConfig.HostSelectionPolicy = p
+	g, err := client.Create(ctx, c.CreateSession)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{g, p}, nil
+}
 
 // clusterConfig turns options into gocql's.
 func clusterConfig(o *Options, d *client.Dialer, resolve func(string) []string, log *slog.Logger) (*gocql.ClusterConfig, error) {
@@ -47,13 +70,16 @@ func clusterConfig(o *Options, d *client.Dialer, resolve func(string) []string, 
 		return nil, err
 	}
 	if o.User != "" {
-		if _, err := o.CurrentPassword(); err != nil {
+		if _, err := o.currentPassword(); err != nil {
 			return nil, err
 		}
 		c.Authenticator = authenticator{o}
 	}
 	c.PoolConfig.HostSelectionPolicy = gocql.RoundRobinHostPolicy()
-	if o.Datacenter != "" {
+	if o.HostSelection == dcAware {
+		c.PoolConfig.HostSelectionPolicy = gocql.DCAwareRoundRobinPolicy(o.Datacenter)
+	}
+	if o.Datacenter != "" && o.HostSelection != dcAware {
 		c.HostFilter = gocql.DataCentreHostFilter(o.Datacenter)
 	}
 	if translate := o.Translate(log); translate != nil {
@@ -80,7 +106,7 @@ type authenticator struct{ options *Options }
 
 // Challenge implements gocql.Authenticator.
 func (a authenticator) Challenge(req []byte) ([]byte, gocql.Authenticator, error) {
-	password, err := a.options.CurrentPassword()
+	password, err := a.options.currentPassword()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -37,11 +37,11 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
 // secretKey matches the names of keys whose value must not be shown even where
-// its type is unknown: stock configuration, unknown keys, free-form maps. File
-// names are no secrets, hence the exception below.
+// its type is unknown: stock configuration, unknown keys, free-form maps. Names of
+// files and of environment variables are no secrets, hence the exception below.
 var (
 	secretKey = regexp.MustCompile(`(?i)(password|passwd|pwd|secret|token|credential|private|apikey|api_key|keydata|keypassword)`)
-	fileKey   = regexp.MustCompile(`(?i)(file|path|dir|uri|uris|command)$`)
+	fileKey   = regexp.MustCompile(`(?i)(file|path|dir|uri|uris|command|env)$`)
 )
 
 // IsSecretKey says whether the value under a key of this name is to be masked
