@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -146,11 +147,14 @@ func (o *Opener) reach(env backend.Env) (backend.Opener, *lease, error) {
 	}
 	dial := func(ctx context.Context, _ string) (net.Conn, error) { return l.of.pipe.Dial(ctx) }
 	addr := l.of.node.Addr()
-	driver, err := variants[o.options.Dialect].backend(dial).ParseOptions(map[string]any{
+	v := variants[o.options.Dialect]
+	raw := map[string]any{
 		"hosts": addr.IP.String(), "port": addr.Port, "keyspace": o.options.Keyspace,
 		// There is one host, whose address is not one to look others up from.
 		"disableInitialHostLookup": true,
-	})
+	}
+	maps.Copy(raw, v.options)
+	driver, err := v.backend(dial).ParseOptions(raw)
 	if err != nil {
 		return nil, nil, errors.Join(err, l.release())
 	}

@@ -18,6 +18,7 @@ type variant struct {
 	engine  parse.Dialect
 	dialect func() dialect.Dialect
 	backend func(dial func(ctx context.Context, address string) (net.Conn, error)) backend.Backend
+	options map[string]any // of the backend, beside its address and keyspace
 }
 
 // variants are those that options may ask for.
@@ -28,6 +29,8 @@ var variants = map[string]variant{
 		backend: func(dial func(context.Context, string) (net.Conn, error)) backend.Backend {
 			return yugabyte.NewWithDial(dial)
 		},
+		// There is one server: no tablet is nearer than another.
+		options: map[string]any{"hostSelection": "round-robin"},
 	},
 	dialectCassandra: {
 		engine:  parse.Cassandra,
