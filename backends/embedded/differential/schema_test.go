@@ -189,8 +189,8 @@ func randValue(r *rand.Rand, t *cqltype.Type) []byte {
 		}
 		b[8] = b[8]&0x3f | 0x80
 		if r.IntN(2) == 0 {
-			// Of one time: then the rest decides.
-			copy(b, []byte{1, 2, 3, 4, 5, 6, 0x17, 8})
+			// Of one time: then the rest decides, by signed bytes.
+			copy(b, []byte{1, 2, 3, 4, 5, 6, 0x17, 8, 0x9a})
 		}
 		return b
 	case cqltype.Text, cqltype.ASCII:
