@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/yugabyte/gocql"
 	"go.uber.org/fx"
@@ -57,11 +58,13 @@ func (b *Backend) ParseOptions(raw map[string]any) (backend.Opener, error) {
 	return &Opener{options: o, dial: b.dial}, nil
 }
 
-// Opener implements backend.Opener.
+// Opener implements backend.Opener and backend.Preparer.
 type Opener struct {
 	options Options
 	dial    Dial
 }
+
+var _ backend.Preparer = (*Opener)(nil)
 
 // Keyspace implements backend.Opener.
 func (o *Opener) Keyspace() string { return o.options.Keyspace }
@@ -74,6 +77,20 @@ func (o *Opener) Dialect() dialect.Dialect { return variant.New(variant.All) }
 
 // Open implements backend.Opener.
 func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {
+	s, err := o.open(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	use, err := o.abilities(ctx, s, client.Logger(env))
+	if err != nil {
+		_ = s.Close()
+		return nil, o.options.Explain(product, err)
+	}
+	return &backend.Connection{Session: s, Dialect: variant.New(use), Server: product}, nil
+}
+
+// open connects for the stores, whatever the server can do.
+func (o *Opener) open(ctx context.Context, env backend.Env) (*session, error) {
 	d, err := client.NewDialer(&o.options.Options, o.dial, client.CertificateRefresh)
 	if err != nil {
 		return nil, o.options.Explain(product, err)
@@ -95,10 +112,68 @@ func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection
 		d.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	link := client.NewLink(product, o.options.Hosts, c, remake, d.Close, env)
-	s := newSession(&o.options, link, r)
+	s := newSession(&o.options, client.NewLink(product, o.options.Hosts, c, remake, d.Close, env), r)
 	s.find(ctx, client.Logger(env))
-	return &backend.Connection{Session: s, Dialect: variant.New(variant.All), Server: product}, nil
+	return s, nil
+}
+
+// abilities finds out what may be used of what the server can do.
+func (o *Opener) abilities(ctx context.Context, s *session, log *slog.Logger) (variant.Abilities, error) {
+	recorded, err := record(ctx, s)
+	if errors.Is(err, errNoTraits) || err == nil && len(recorded) == 0 {
+		// Whoever checks the schema's version says it better. Until then nothing is
+		// used that some host could not do.
+		log.Warn(errNoTraits.Error(), "keyspace", o.options.Keyspace)
+		return variant.Abilities{}, nil
+	}
+	if err != nil {
+		return variant.Abilities{}, err
+	}
+	found, err := probe(ctx, s, probed)
+	if err != nil {
+		return variant.Abilities{}, err
+	}
+	use, err := agree(probed, found, recorded, log)
+	if err == nil {
+		log.Info("what the server can do", "nullElements", use.NullElements, "guardLast", use.GuardLast)
+	}
+	return use, err
+}
+
+// Probe implements backend.Preparer.
+func (o *Opener) Probe(ctx context.Context, env backend.Env) ([]backend.Finding, error) {
+	found, err := o.prepare(ctx, env, func(_ cql.Session, found []backend.Finding, _ map[string]trait) error {
+		return lacking(probed, found)
+	})
+	return found, err
+}
+
+// Prepare implements backend.Preparer.
+func (o *Opener) Prepare(ctx context.Context, env backend.Env) ([]backend.Finding, error) {
+	return o.prepare(ctx, env, func(s cql.Session, found []backend.Finding, recorded map[string]trait) error {
+		return keep(ctx, s, probed, found, recorded)
+	})
+}
+
+func (o *Opener) prepare(ctx context.Context, env backend.Env, do func(cql.Session, []backend.Finding, map[string]trait) error) ([]backend.Finding, error) {
+	s, err := o.open(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }()
+	recorded, err := record(ctx, s)
+	if err != nil {
+		return nil, o.options.Explain(product, err)
+	}
+	found, err := probe(ctx, s, probed)
+	annotate(found, recorded)
+	if err == nil {
+		err = do(s, found, recorded)
+	}
+	if err != nil {
+		err = o.options.Explain(product, err)
+	}
+	return found, err
 }
 
 // OpenAdmin implements backend.Opener.
