@@ -32,8 +32,8 @@ build: ## bin/temporal-server
 	$(GO) build -tags $(TAGS) -o $(BIN)/temporal-server ./cmd/server
 
 .PHONY: start
-start: build ## a whole server with its database inside; data in .cache/start
-	tools/start.sh
+start: build ## a whole server with database and web UI inside; data in .cache/start-dev, more flags in ARGS
+	$(BIN)/temporal-server start-dev --data-dir .cache/start-dev $(ARGS)
 
 .PHONY: start-cassandra
 start-cassandra: build ## the same on a Cassandra of its own; data in .cache/start-cassandra

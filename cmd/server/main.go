@@ -34,6 +34,7 @@ func newApp() *cli.App {
 	app.Flags = globalFlags()
 	app.Commands = []*cli.Command{
 		startCommand(),
+		startDevCommand(),
 		schemaCommand(),
 		cqlCommand(),
 		renderConfigCommand(),

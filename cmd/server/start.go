@@ -58,12 +58,17 @@ func start(c *cli.Context) error {
 	err = server.Run(server.Params{
 		Loaded: cfg.loaded, Registry: cfg.registry, Stores: server.MakeStores,
 		Services: services, AllowNoAuth: c.Bool("allow-no-auth"),
-	}, signals, func(s os.Signal) {
-		printf(c.App.ErrWriter, "Stopped at once by a second signal.\n")
-		os.Exit(128 + int(s.(syscall.Signal))) //nolint:forcetypeassert // the two above
-	})
+	}, signals, abortBy(c))
 	if err != nil {
 		return cli.Exit(err, 1)
 	}
 	return cli.Exit("All services are stopped.", 0)
+}
+
+// abortBy ends the process on a second signal.
+func abortBy(c *cli.Context) func(os.Signal) {
+	return func(s os.Signal) {
+		printf(c.App.ErrWriter, "Stopped at once by a second signal.\n")
+		os.Exit(128 + int(s.(syscall.Signal))) //nolint:forcetypeassert // those that are asked for
+	}
 }

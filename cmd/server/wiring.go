@@ -37,3 +37,10 @@ func configure(c *cli.Context) (configuration, error) {
 		fx.Populate(&out.registry, &out.loaded))
 	return out, dig.RootCause(app.Err())
 }
+
+// collect collects the backends alone.
+func collect() (*backend.Registry, error) {
+	var registry *backend.Registry
+	app := fx.New(fx.NopLogger, backends, fx.Populate(&registry))
+	return registry, dig.RootCause(app.Err())
+}

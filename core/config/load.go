@@ -15,9 +15,13 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 )
 
-// Source says where configuration comes from. At most one of File and Dir is
-// set; with neither, the environment template is the first layer.
+// Source says where configuration comes from. At most one of Given, File and
+// Dir is set; with none, the environment template is the first layer.
 type Source struct {
+	// Given is the first layer of a command that describes a server by itself:
+	// nested map[string]any, as YAML would be read. GivenBy is the command.
+	Given   map[string]any
+	GivenBy string
 	// File is a configuration file.
 	File string
 	// Dir is a configuration directory; Env and Zone choose files in it. An
@@ -70,6 +74,9 @@ func Load(src Source, registry *backend.Registry) (*Loaded, error) {
 	if src.File != "" && src.Dir != "" {
 		return nil, errors.New("a configuration file and a configuration directory are both given: choose one")
 	}
+	if src.Given != nil && src.File+src.Dir != "" {
+		return nil, fmt.Errorf("%s describes its configuration by itself: it takes no configuration file", src.GivenBy)
+	}
 	environ := src.Environ
 	if environ == nil {
 		environ = os.Environ()
@@ -98,6 +105,12 @@ func Load(src Source, registry *backend.Registry) (*Loaded, error) {
 func (b *book) loadFirst(k *koanf.Koanf, src Source, environ []string) error {
 	var layers []tree
 	switch {
+	case src.Given != nil:
+		t, err := b.fromCommand(src.GivenBy, src.Given)
+		if err != nil {
+			return err
+		}
+		layers = append(layers, t)
 	case src.File != "":
 		t, err := b.fromFile(src.File)
 		if err != nil {

@@ -357,6 +357,10 @@ func TestSourcesExcludeEachOther(t *testing.T) {
 	if _, err := config.Load(config.Source{File: "a", Dir: "b"}, registry(t)); err == nil {
 		t.Fatal("a file and a directory were accepted together")
 	}
+	given := map[string]any{"log": map[string]any{"level": "warn"}}
+	if _, err := config.Load(config.Source{File: "a", Given: given, GivenBy: "this command"}, registry(t)); err == nil || !strings.HasPrefix(err.Error(), "this command describes its configuration by itself") {
+		t.Fatalf("a file beside what a command gives: %v", err)
+	}
 	_, err := config.Load(config.Source{Dir: t.TempDir(), Environ: []string{}}, registry(t))
 	if err == nil || !strings.HasPrefix(err.Error(), "no config files found in directory: ") {
 		t.Fatalf("an empty directory gives %v", err)
@@ -364,6 +368,37 @@ func TestSourcesExcludeEachOther(t *testing.T) {
 	_, err = config.Load(config.Source{File: filepath.Join(t.TempDir(), "none"), Environ: []string{}}, registry(t))
 	if err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Fatalf("a missing file gives %v", err)
+	}
+}
+
+// What a command gives is a layer like a file: others lie over it, and faults name
+// the command.
+func TestACommandGivesTheFirstLayer(t *testing.T) {
+	src := config.Source{GivenBy: "this command", Given: map[string]any{
+		"backend":  "cassandra",
+		"backends": map[string]any{"cassandra": map[string]any{"hosts": []string{"a"}, "port": 7}},
+		"log":      map[string]any{"level": "warn"},
+		"persistence": map[string]any{
+			"defaultStore": "default", "visibilityStore": "visibility", "numHistoryShards": 4,
+			"datastores": map[string]any{"visibility": map[string]any{"sql": map[string]any{
+				"pluginName": "sqlite", "databaseName": "v", "connectAddr": "localhost", "connectProtocol": "tcp",
+			}}},
+		},
+		"services": map[string]any{"frontend": map[string]any{"rpc": map[string]any{"grpcPort": 1}}},
+	}, Environ: []string{"TEMPORAL__LOG__LEVEL=info"}, Set: []string{"services.frontend.rpc.grpcPort=2"}}
+	l, err := config.Load(src, registry(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Chosen == nil || l.Chosen.Name != "cassandra" || l.Config.Log.Level != "info" || l.Config.Services["frontend"].RPC.GRPCPort != 2 {
+		t.Fatalf("chosen %+v, log %+v, services %+v", l.Chosen, l.Config.Log, l.Config.Services)
+	}
+	if text := l.String(); !strings.Contains(text, "numHistoryShards: 4 # this command\n") {
+		t.Fatal(text)
+	}
+	src.Given["backends"] = map[string]any{"cassandra": map[string]any{"prot": 7}}
+	if _, err := config.Load(src, registry(t)); err == nil || !strings.HasPrefix(err.Error(), "this command: backends.cassandra.prot: ") {
+		t.Fatalf("a misspelt option gives %v", err)
 	}
 }
 

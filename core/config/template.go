@@ -160,3 +160,18 @@ func (b *book) fromFile(path string) (tree, error) {
 	}
 	return b.parse(path, content)
 }
+
+// fromCommand is the first layer when a command gives it. It goes through YAML
+// because leaves of a tree carry text and origin.
+func (b *book) fromCommand(command string, given map[string]any) (tree, error) {
+	content, err := yaml.Marshal(given)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", command, err)
+	}
+	t, err := b.parse(command, content)
+	if err != nil {
+		return nil, err
+	}
+	b.forgetLines(command)
+	return t, nil
+}

@@ -144,7 +144,8 @@ func checkShards(ctx context.Context, p Params, logger log.Logger) error {
 	var none *serviceerror.NotFound
 	switch {
 	case errors.As(err, &none):
-		if configured < fewShards {
+		// A database inside of the process is for one machine, as few shards are.
+		if _, ok := p.Loaded.Chosen.Opener.(backend.InProcess); !ok && configured < fewShards {
 			logger.Warn(fmt.Sprintf("A new cluster is made with %d history shards. The number limits its throughput and can never be changed: for production use 512 or more.", configured),
 				tag.Key("persistence.numHistoryShards"))
 		}

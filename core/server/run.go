@@ -37,6 +37,9 @@ type Params struct {
 	Logger log.Logger
 	// Options are handed to temporal.NewServer after ours.
 	Options []temporal.ServerOption
+	// Beside is more of the outer application; nil for none. Its hooks start when
+	// the server serves and stop before it does. It may ask for a log.Logger.
+	Beside fx.Option
 }
 
 // stopTimeout is above what Temporal allows itself for draining a role (five
@@ -45,11 +48,16 @@ const stopTimeout = 21 * time.Minute
 
 // Module is the outer application of one server.
 func Module(p Params) fx.Option {
+	beside := p.Beside
+	if beside == nil {
+		beside = fx.Options()
+	}
 	return fx.Options(
 		fx.NopLogger,
 		fx.Supply(p),
 		fx.Provide(newLogger, newAuthorization),
 		fx.Invoke(register),
+		beside, // after register: hooks run in the order in which they are appended
 		fx.StartTimeout(startTimeout(p.Loaded.Config)),
 		fx.StopTimeout(stopTimeout),
 	)

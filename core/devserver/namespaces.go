@@ -1,0 +1,138 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// retention is how long closed workflows are kept, as by upstream's development
+// server.
+const retention = 24 * time.Hour
+
+// namespaceLimit bounds how long all namespaces may take to be made and known.
+const namespaceLimit = 30 * time.Second
+
+// setUp makes namespaces and search attributes that do not exist yet, through the
+// server's own API, and returns when all of the server knows them.
+func setUp(ctx context.Context, frontend string, namespaces []string, attributes []attribute) error {
+	conn, err := grpc.NewClient(frontend, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithUnaryInterceptor(typed))
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", frontend, err)
+	}
+	defer conn.Close() //nolint:errcheck // all has been answered
+	ctx, cancel := context.WithTimeout(ctx, namespaceLimit)
+	defer cancel()
+	s := setter{workflowservice.NewWorkflowServiceClient(conn), operatorservice.NewOperatorServiceClient(conn)}
+	for _, namespace := range namespaces {
+		if err := s.namespace(ctx, namespace); err != nil {
+			return fmt.Errorf("namespace %q: %w", namespace, err)
+		}
+		for _, a := range attributes {
+			if err := s.attribute(ctx, namespace, a); err != nil {
+				return fmt.Errorf("search attribute %q of namespace %q: %w", a.name, namespace, err)
+			}
+		}
+	}
+	return nil
+}
+
+// typed turns errors of gRPC into those of the API.
+func typed(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if err := invoke(ctx, method, req, reply, cc, opts...); err != nil {
+		return serviceerror.FromStatus(serviceerror.ToStatus(err))
+	}
+	return nil
+}
+
+type setter struct {
+	workflows workflowservice.WorkflowServiceClient
+	operator  operatorservice.OperatorServiceClient
+}
+
+func (s setter) namespace(ctx context.Context, name string) error {
+	_, err := s.workflows.RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(retention),
+	})
+	var exists *serviceerror.NamespaceAlreadyExists
+	if err != nil && !errors.As(err, &exists) {
+		return err
+	}
+	return until(ctx, func() error { return s.known(ctx, name) })
+}
+
+// known asks for a workflow that does not exist, which history says, and for a
+// list, which visibility answers: both must know the namespace.
+func (s setter) known(ctx context.Context, namespace string) error {
+	_, err := s.workflows.DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
+		Namespace: namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: "start-dev"},
+	})
+	var absent *serviceerror.NotFound
+	if err != nil && !errors.As(err, &absent) {
+		return err
+	}
+	_, err = s.workflows.ListWorkflowExecutions(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: namespace, PageSize: 1})
+	return err
+}
+
+// attribute adds a search attribute. The server takes one that exists with another
+// type for the same; whoever asked for that one would look for it in vain.
+func (s setter) attribute(ctx context.Context, namespace string, a attribute) error {
+	kind := func() (enumspb.IndexedValueType, error) {
+		list, err := s.operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+		if err != nil {
+			return 0, err
+		}
+		if k, ok := list.GetSystemAttributes()[a.name]; ok {
+			return k, fmt.Errorf("the name is one of the server's own (%s): take another", k)
+		}
+		return list.GetCustomAttributes()[a.name], nil
+	}
+	have, err := kind()
+	switch {
+	case err != nil:
+		return err
+	case have == a.kind:
+		return nil
+	case have != enumspb.INDEXED_VALUE_TYPE_UNSPECIFIED:
+		return fmt.Errorf("it exists with the type %s, not %s: take another name", have, a.kind)
+	}
+	if _, err = s.operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: namespace, SearchAttributes: map[string]enumspb.IndexedValueType{a.name: a.kind},
+	}); err != nil {
+		return err
+	}
+	return until(ctx, func() error {
+		if have, err = kind(); err == nil && have != a.kind {
+			err = errors.New("it is not known yet")
+		}
+		return err
+	})
+}
+
+// until repeats ask until it succeeds or ctx is done; then it returns the last
+// answer.
+func until(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
