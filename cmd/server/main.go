@@ -26,6 +26,7 @@ func main() {
 }
 
 func newApp() *cli.App {
+	visibility.Register()
 	app := cli.NewApp()
 	app.Name = "temporal"
 	app.Usage = "Temporal server"

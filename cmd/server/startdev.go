@@ -32,7 +32,7 @@ func startDevCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "namespace", Aliases: []string{"n"}, Usage: "make this namespace beside \"default\"; repeatable"},
 			&cli.GenericFlag{Name: "search-attribute", Value: &list{}, Usage: "make this search attribute in all of these namespaces, `NAME=TYPE`; repeatable"},
 			&cli.GenericFlag{Name: "dynamic-config-value", Value: &list{}, Usage: "a value of the dynamic configuration, `KEY=JSON`; repeatable"},
-			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn, error or never (default: warn, without warnings of the stop)"},
+			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn, error or never (default: warn, and nothing while it stops)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
 			&cli.StringFlag{Name: "dialect", Usage: "whose CQL the embedded database speaks: cassandra (default: " + devserver.DefaultDialect + ")"},
 			&cli.StringFlag{Name: "data-dir", Usage: "`DIRECTORY` that keeps the data (default: the user's data directory)"},

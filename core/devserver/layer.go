@@ -4,6 +4,8 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+
+	"github.com/temporal-ycql/temporal-ycql/core/visibility"
 )
 
 // shards is the number of history shards of a new database: a shard's writes go
@@ -41,7 +43,7 @@ func (o *Options) layer(free func() (int, error)) (map[string]any, error) {
 		"backend": o.Backend,
 		"persistence": map[string]any{
 			"defaultStore": "default", "visibilityStore": "visibility", "numHistoryShards": shards,
-			"datastores": map[string]any{"visibility": o.visibility()},
+			"datastores": map[string]any{"visibility": o.store()},
 		},
 		"global": map[string]any{
 			"membership": map[string]any{"maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1"},
@@ -79,19 +81,16 @@ func (o *Options) layer(free func() (int, error)) (map[string]any, error) {
 	return out, nil
 }
 
-// visibility is a data store that lives and dies with the rest of the data.
-func (o *Options) visibility() map[string]any {
+// store is the visibility store: a data store that lives and dies with the rest of
+// the data.
+func (o *Options) store() map[string]any {
 	sql := map[string]any{
-		"pluginName": "sqlite", "databaseName": "visibility",
+		"pluginName": visibility.PluginName, "databaseName": filepath.Join(o.DataDir, "visibility.db"),
 		"connectAddr": "localhost", "connectProtocol": "tcp", // asked for, not used
-		"maxConns": 1, "maxIdleConns": 1,
-		"connectAttributes": map[string]any{"mode": "memory", "cache": "private"},
 	}
-	if !o.Ephemeral {
-		sql["databaseName"] = filepath.Join(o.DataDir, "visibility.db")
-		sql["connectAttributes"] = map[string]any{
-			"mode": "rwc", "setup": "true", "journal_mode": "wal", "synchronous": "2", "busy_timeout": "10000",
-		}
+	if o.Ephemeral {
+		sql["databaseName"] = "visibility"
+		sql["connectAttributes"] = map[string]any{"mode": "memory"}
 	}
 	return map[string]any{"sql": sql}
 }

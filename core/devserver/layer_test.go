@@ -15,7 +15,7 @@ func TestFlagsReachTheConfiguration(t *testing.T) {
 	}{
 		{"none", given(), []string{
 			"name: embedded # start-dev", "dataDir: /data/engine", "dialect: " + DefaultDialect, "databaseName: /data/visibility.db", "numHistoryShards: 4",
-			"grpcPort: 7233", "bindOnIP: 127.0.0.1", "rpcAddress: 127.0.0.1:7233", "level: warn", "format: console", "pluginName: sqlite",
+			"grpcPort: 7233", "bindOnIP: 127.0.0.1", "rpcAddress: 127.0.0.1:7233", "level: warn", "format: console", "pluginName: sqlite-grouped",
 		}},
 		{"addresses", given(func(o *Options) { o.IP, o.Port, o.HTTPPort, o.MetricsPort = "::", 1, 2, 3 }), []string{
 			"bindOnIP: '::'", "grpcPort: 1 ", "httpPort: 2 ", "listenAddress: '[::]:3'", "rpcAddress: '[::1]:1'", "httpAddress: '[::1]:2'", "hostPort: '[::1]:1'",

@@ -48,8 +48,8 @@ type Options struct {
 	SearchAttributes []string
 	// DynamicConfig are KEY=VALUE, the value in JSON.
 	DynamicConfig []string
-	// LogLevel is debug, info, warn, error or never. Empty means warn, but for the
-	// warnings of roles that see others go while all of them stop.
+	// LogLevel is debug, info, warn, error or never. Empty means warn, but
+	// for what roles say that see others go while all of them stop.
 	LogLevel string
 	// LogFormat is text or json.
 	LogFormat string

@@ -20,6 +20,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/core/server"
+	"github.com/temporal-ycql/temporal-ycql/core/visibility"
 )
 
 // Command is the name under which messages speak of this package.
@@ -56,11 +57,7 @@ func run(o Options, registry *backend.Registry, out io.Writer, signals <-chan os
 			return fmt.Errorf("make the data directory %s: %w: give a --data-dir that can be made and written, or --ephemeral", o.DataDir, bare(err))
 		}
 	}
-	level := zap.NewAtomicLevelAt(log.ParseZapLevel(loaded.Config.Log.Level))
-	logger := log.NewZapLogger(log.BuildZapLogger(loaded.Config.Log).WithOptions(zap.IncreaseLevel(level)))
-	if o.quietStop {
-		d.stopping = func() { level.SetLevel(max(level.Level(), zap.ErrorLevel)) }
-	}
+	logger := d.logger()
 	settings := &dynamic{flags: flags, defaults: defaults()}
 	if c := loaded.Config.DynamicConfigClient; c != nil && c.Filepath != "" {
 		done := make(chan any)
@@ -69,6 +66,7 @@ func run(o Options, registry *backend.Registry, out io.Writer, signals <-chan os
 			return err
 		}
 	}
+	visibility.Register()
 	return server.Run(server.Params{
 		Loaded: loaded, Registry: registry, Stores: server.MakeStores,
 		Services: temporal.DefaultServices, AllowNoAuth: true, Logger: logger,
@@ -78,6 +76,18 @@ func run(o Options, registry *backend.Registry, out io.Writer, signals <-chan os
 		},
 		Beside: fx.Invoke(d.beside),
 	}, signals, abort)
+}
+
+// logger is what the configuration describes, without stacks: the interceptors that
+// a request went through fill a screen and tell a user nothing.
+func (d *devServer) logger() log.Logger {
+	cfg := d.loaded.Config.Log
+	level := zap.NewAtomicLevelAt(log.ParseZapLevel(cfg.Level))
+	if d.options.quietStop {
+		// Roles complain of each other's going. What goes wrong itself is returned.
+		d.stopping = func() { level.SetLevel(max(level.Level(), zap.DPanicLevel)) }
+	}
+	return log.NewZapLogger(log.BuildZapLogger(cfg).WithOptions(zap.IncreaseLevel(level), zap.AddStacktrace(zap.DPanicLevel)))
 }
 
 // load makes the configuration of the options.
