@@ -8,7 +8,6 @@ package cassandra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/gocql/gocql"
@@ -90,46 +89,58 @@ func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection
 		h.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	server, err := identify(ctx, g)
+	server, warning, err := o.identify(ctx, g)
 	if err != nil {
 		g.Close()
 		h.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	if server.warning != "" {
-		client.Logger(env).Warn(server.warning, "server", server.name)
+	if warning != "" {
+		client.Logger(env).Warn(warning, "server", server.String())
 	}
 	s := newSession(&o.options, client.NewLink(product, o.options.Hosts, g, remake, h.Close, env))
-	return &backend.Connection{Session: s, Dialect: variant.New(), Server: server.name}, nil
+	return &backend.Connection{Session: s, Dialect: variant.New(), Server: server.String()}, nil
 }
 
 // OpenAdmin implements backend.Opener.
 func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, error) {
+	a, err := o.openAdmin(ctx, env)
+	if err != nil {
+		return nil, o.options.Explain(product, err)
+	}
+	return a, nil
+}
+
+func (o *Opener) openAdmin(ctx context.Context, env backend.Env) (*admin, error) {
 	admins := *o
 	admins.options.MaxConns = 1
 	// A schema change is answered when all hosts have it.
 	admins.options.Timeout = max(o.options.Timeout, client.AdminTimeout)
 	h, remake, err := admins.prepare(env, "")
 	if err != nil {
-		return nil, o.options.Explain(product, err)
+		return nil, err
 	}
 	g, err := remake(ctx)
 	if err != nil {
 		h.Close()
-		return nil, o.options.Explain(product, err)
+		return nil, err
 	}
-	if _, err := identify(ctx, g); err != nil {
+	if _, _, err := o.identify(ctx, g); err != nil {
 		g.Close()
 		h.Close()
-		return nil, o.options.Explain(product, err)
+		return nil, err
 	}
 	return &admin{g: g, release: h.Close}, nil
 }
 
 // missingKeyspace finds out whether err came up because the keyspace does not
-// exist: gocql's pool swallows the server's answer to USE.
+// exist, perhaps because the server is another: gocql's pool swallows the
+// server's answer to USE.
 func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error) error {
-	a, adminErr := o.OpenAdmin(ctx, env)
+	a, adminErr := o.openAdmin(ctx, env)
+	if errors.Is(adminErr, client.ErrOtherServer) {
+		return adminErr
+	}
 	if adminErr != nil {
 		return err
 	}
@@ -158,45 +169,19 @@ func (o *Opener) prepare(env backend.Env, keyspace string) (*client.Dialer, func
 	return h, remake, nil
 }
 
-// server is what answered.
-type server struct{ name, warning string }
-
-// errOtherServer is the cause when something other than Cassandra answered.
-var errOtherServer = errors.New("not an Apache Cassandra")
-
-// identify asks the server what it is.
-func identify(ctx context.Context, g *gocql.Session) (server, error) {
-	var release, cluster string
-	if err := g.Query(`SELECT release_version, cluster_name FROM system.local WHERE key = 'local'`).
-		WithContext(ctx).Consistency(gocql.LocalOne).Scan(&release, &cluster); err != nil {
-		return server{}, fmt.Errorf("ask the server for its version: %w", err)
-	}
-	tables := map[string]bool{}
-	iter := g.Query(`SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system'`).
-		WithContext(ctx).Consistency(gocql.LocalOne).Iter()
-	for name := ""; iter.Scan(&name); {
-		tables[name] = true
-	}
-	if err := iter.Close(); err != nil {
-		return server{}, fmt.Errorf("ask the server for its tables: %w", err)
-	}
-	return judge(release, cluster, tables)
-}
-
-// judge tells servers apart by the tables of their system keyspace:
-// YugabyteDB has system.partitions, ScyllaDB system.scylla_local.
-func judge(release, cluster string, tables map[string]bool) (server, error) {
+// identify asks the server what it is. It refuses what cannot be used, and warns
+// of what nobody verified.
+func (o *Opener) identify(ctx context.Context, g *gocql.Session) (s client.Server, warning string, err error) {
+	ask := &admin{g: g}
+	s, err = client.Identify(ctx, o.options.Hosts, func(ctx context.Context, text string) ([]cql.Row, error) { return ask.Query(ctx, text) })
 	switch {
-	case tables["partitions"]:
-		return server{}, fmt.Errorf("the server is a YugabyteDB (%w): use the yugabyte backend", errOtherServer)
-	case cluster == "Amazon Keyspaces":
-		return server{}, fmt.Errorf("the server is Amazon Keyspaces (%w), whose batches cannot be conditional: Temporal cannot run on it", errOtherServer)
-	case tables["scylla_local"]:
-		return server{name: "ScyllaDB " + release, warning: "ScyllaDB is not verified with this program: run its tests against your cluster first"}, nil
+	case err != nil:
+	case s.Product == client.ScyllaDB:
+		warning = "ScyllaDB is not verified with this program: run its tests against your cluster first"
+	case s.Product != client.Cassandra:
+		err = s.Refuse("yugabyte")
+	case !strings.HasPrefix(s.Release, "4.1.") && !strings.HasPrefix(s.Release, "5.0."):
+		warning = "this version of Cassandra is not verified with this program: 4.1 and 5.0 are"
 	}
-	s := server{name: "Apache Cassandra " + release}
-	if !strings.HasPrefix(release, "4.1.") && !strings.HasPrefix(release, "5.0.") {
-		s.warning = "this version of Cassandra is not verified with this program: 4.1 and 5.0 are"
-	}
-	return s, nil
+	return s, warning, err
 }

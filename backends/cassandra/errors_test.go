@@ -57,31 +57,3 @@ func TestConvertError(t *testing.T) {
 		t.Fatal("convertError(nil) is an error")
 	}
 }
-
-func TestServersAreToldApart(t *testing.T) {
-	tests := []struct {
-		name             string
-		release, cluster string
-		table            string
-		want, warning    string
-		refused          bool
-	}{
-		{"Cassandra 5.0", "5.0.6", "c", "local", "Apache Cassandra 5.0.6", "", false},
-		{"Cassandra 4.1", "4.1.3", "c", "local", "Apache Cassandra 4.1.3", "", false},
-		{"Cassandra 3", "3.11.4", "c", "local", "Apache Cassandra 3.11.4", "not verified", false},
-		{"ScyllaDB", "3.0.8", "c", "scylla_local", "ScyllaDB 3.0.8", "not verified", false},
-		{"YugabyteDB", "3.9-SNAPSHOT", "local cluster", "partitions", "", "", true},
-		{"Amazon Keyspaces", "3.11.2", "Amazon Keyspaces", "local", "", "", true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s, err := judge(tt.release, tt.cluster, map[string]bool{tt.table: true})
-			if (err != nil) != tt.refused || (tt.refused && !errors.Is(err, errOtherServer)) {
-				t.Fatalf("judge() = %v", err)
-			}
-			if s.name != tt.want || (tt.warning == "") != (s.warning == "") {
-				t.Fatalf("judge() = %+v", s)
-			}
-		})
-	}
-}

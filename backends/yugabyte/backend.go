@@ -5,7 +5,6 @@ package yugabyte
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/yugabyte/gocql"
@@ -107,7 +106,7 @@ func (o *Opener) open(ctx context.Context, env backend.Env) (*session, error) {
 		d.Close()
 		return nil, o.options.Explain(product, err)
 	}
-	if err := identify(ctx, c.Session); err != nil {
+	if err := o.identify(ctx, c.Session); err != nil {
 		c.Close()
 		d.Close()
 		return nil, o.options.Explain(product, err)
@@ -178,31 +177,43 @@ func (o *Opener) prepare(ctx context.Context, env backend.Env, do func(cql.Sessi
 
 // OpenAdmin implements backend.Opener.
 func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, error) {
+	a, err := o.openAdmin(ctx, env)
+	if err != nil {
+		return nil, o.options.Explain(product, err)
+	}
+	return a, nil
+}
+
+func (o *Opener) openAdmin(ctx context.Context, env backend.Env) (*admin, error) {
 	admins := *o
 	admins.options.MaxConns = 1
 	// A table is made on all of its tablets' servers before the answer.
 	admins.options.Timeout = max(o.options.Timeout, client.AdminTimeout)
 	d, err := client.NewDialer(&admins.options.Options, o.dial, client.CertificateRefresh)
 	if err != nil {
-		return nil, o.options.Explain(product, err)
+		return nil, err
 	}
 	c, err := connect(ctx, &admins.options, d, env, "", func() {})
 	if err != nil {
 		d.Close()
-		return nil, o.options.Explain(product, err)
+		return nil, err
 	}
-	if err := identify(ctx, c.Session); err != nil {
+	if err := o.identify(ctx, c.Session); err != nil {
 		c.Close()
 		d.Close()
-		return nil, o.options.Explain(product, err)
+		return nil, err
 	}
 	return &admin{g: c.Session, release: d.Close}, nil
 }
 
 // missingKeyspace finds out whether err came up because the keyspace does not
-// exist: gocql's pool swallows the server's answer to USE.
+// exist, perhaps because the server is another: gocql's pool swallows the
+// server's answer to USE.
 func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error) error {
-	a, adminErr := o.OpenAdmin(ctx, env)
+	a, adminErr := o.openAdmin(ctx, env)
+	if errors.Is(adminErr, client.ErrOtherServer) {
+		return adminErr
+	}
 	if adminErr != nil {
 		return err
 	}
@@ -214,21 +225,12 @@ func (o *Opener) missingKeyspace(ctx context.Context, env backend.Env, err error
 	return client.ErrNoKeyspace
 }
 
-// errOtherServer is the cause when something other than YugabyteDB answered.
-var errOtherServer = errors.New("not a YugabyteDB")
-
-// identify asks the server what it is.
-func identify(ctx context.Context, g *gocql.Session) error {
-	tables := map[string]bool{}
-	iter := g.Query(`SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system'`).WithContext(ctx).Iter()
-	for name := ""; iter.Scan(&name); {
-		tables[name] = true
+// identify asks the server what it is, and refuses what is no YugabyteDB.
+func (o *Opener) identify(ctx context.Context, g *gocql.Session) error {
+	ask := &admin{g: g}
+	s, err := client.Identify(ctx, o.options.Hosts, func(ctx context.Context, text string) ([]cql.Row, error) { return ask.Query(ctx, text) })
+	if err == nil && s.Product != client.YugabyteDB {
+		err = s.Refuse("cassandra")
 	}
-	if err := iter.Close(); err != nil {
-		return fmt.Errorf("ask the server for its tables: %w", err)
-	}
-	if !tables["partitions"] {
-		return errOtherServer
-	}
-	return nil
+	return err
 }
