@@ -1,0 +1,126 @@
+package records_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/core/exec"
+	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
+	"github.com/temporal-ycql/temporal-ycql/core/records"
+	"github.com/temporal-ycql/temporal-ycql/core/records/corpus"
+)
+
+// store is a keyspace with its two ways in.
+type store struct {
+	name   string
+	source func(t *testing.T, o records.Options) *records.Source
+	writer *records.Writer
+	whole  bool // CHASM nodes are stored as one blob
+}
+
+func newStore(t *testing.T, name string, read, write exec.Executor) *store {
+	t.Helper()
+	w, err := records.NewWriter(write, records.WriterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &store{
+		name: name, writer: w, whole: write.Traits().WholeNodes,
+		source: func(t *testing.T, o records.Options) *records.Source {
+			t.Helper()
+			s, err := records.NewSource(read, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	}
+}
+
+func inMemory(t *testing.T) *store {
+	ex := memory.NewExecutor(memory.NewState(), cql.Traits{TTL: true})
+	return newStore(t, "memory", ex, ex)
+}
+
+// put writes records into a keyspace, with its shards held.
+func (s *store) put(t *testing.T, shards int32, all []records.Record) {
+	t.Helper()
+	for shard := range int64(shards) {
+		if err := s.writer.Hold(t.Context(), shard+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.writer.Put(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read returns all records and their digest.
+func (s *store) read(t *testing.T, o records.Options) ([]records.Record, *records.Digest) {
+	t.Helper()
+	src := s.source(t, o)
+	d, all := digest(t, src, src.Parts(3))
+	return all, d
+}
+
+// same fails if two sides differ, and says in which fields.
+func same(t *testing.T, a, b []records.Record, da, db *records.Digest) {
+	t.Helper()
+	diffs, err := da.Diff(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slots []records.Slot
+	for _, d := range diffs {
+		slots = append(slots, d.Slot)
+	}
+	ka, kb := records.NewKeys(da, slots...), records.NewKeys(db, slots...)
+	byName := make(map[string][2]*records.Record)
+	for i := range a {
+		ka.Add(&a[i])
+		pair := byName[a[i].KeyString()]
+		pair[0] = &a[i]
+		byName[a[i].KeyString()] = pair
+	}
+	for i := range b {
+		kb.Add(&b[i])
+		pair := byName[b[i].KeyString()]
+		pair[1] = &b[i]
+		byName[b[i].KeyString()] = pair
+	}
+	for _, d := range ka.Diff(kb, time.Now().UnixMilli()) {
+		t.Errorf("%s %s", d.Ref, d.Why)
+		rec := records.Record{Kind: d.Kind, Key: d.Key}
+		if pair := byName[rec.KeyString()]; pair[0] != nil && pair[1] != nil {
+			for _, f := range records.Fields(pair[0], pair[1]) {
+				t.Errorf("  %s", f)
+			}
+		}
+	}
+}
+
+// A corpus that is written to a keyspace is read back as it was made.
+func testCopy(t *testing.T, s *store, seed uint64) {
+	t.Logf("seed %d", seed)
+	o := corpus.Small(seed)
+	o.Whole = s.whole
+	made := corpus.Make(o)
+	want := records.NewDigest(records.Content)
+	for i := range made {
+		want.Add(&made[i])
+	}
+	s.put(t, o.Shards, made)
+	all, got := s.read(t, records.Options{Shards: o.Shards})
+	same(t, made, all, want, got)
+
+	// Written twice is written once.
+	s.put(t, o.Shards, made)
+	if err := s.writer.Replace(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	all, got = s.read(t, records.Options{Shards: o.Shards, PageRows: 7, Concurrency: 3})
+	same(t, made, all, want, got)
+}
+
+func TestCopyInMemory(t *testing.T) { testCopy(t, inMemory(t), uint64(time.Now().UnixNano())) }
