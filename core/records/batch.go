@@ -91,7 +91,7 @@ func (w *Writer) partition(it *item) (id string, shared, fenced bool) {
 		return fmt.Sprint("shard ", it.key[0]), true, true
 	}
 	n, ok := grouped[it.kind]
-	if !ok {
+	if !ok || it.plain.Op == plan.DeleteRange { // which YCQL takes in no batch
 		return "", false, false
 	}
 	b := []byte{byte(it.kind)}

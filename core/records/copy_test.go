@@ -14,12 +14,12 @@ import (
 // store is a keyspace with its two ways in.
 type store struct {
 	name   string
-	source func(t *testing.T, o records.Options) *records.Source
+	source func(t testing.TB, o records.Options) *records.Source
 	writer *records.Writer
 	whole  bool // CHASM nodes are stored as one blob
 }
 
-func newStore(t *testing.T, name string, read, write exec.Executor) *store {
+func newStore(t testing.TB, name string, read, write exec.Executor) *store {
 	t.Helper()
 	w, err := records.NewWriter(write, records.WriterOptions{})
 	if err != nil {
@@ -27,7 +27,7 @@ func newStore(t *testing.T, name string, read, write exec.Executor) *store {
 	}
 	return &store{
 		name: name, writer: w, whole: write.Traits().WholeNodes,
-		source: func(t *testing.T, o records.Options) *records.Source {
+		source: func(t testing.TB, o records.Options) *records.Source {
 			t.Helper()
 			s, err := records.NewSource(read, o)
 			if err != nil {
@@ -38,13 +38,13 @@ func newStore(t *testing.T, name string, read, write exec.Executor) *store {
 	}
 }
 
-func inMemory(t *testing.T) *store {
+func inMemory(t testing.TB) *store {
 	ex := memory.NewExecutor(memory.NewState(), cql.Traits{TTL: true})
 	return newStore(t, "memory", ex, ex)
 }
 
 // put writes records into a keyspace, with its shards held.
-func (s *store) put(t *testing.T, shards int32, all []records.Record) {
+func (s *store) put(t testing.TB, shards int32, all []records.Record) {
 	t.Helper()
 	for shard := range int64(shards) {
 		if err := s.writer.Hold(t.Context(), shard+1); err != nil {
@@ -57,7 +57,7 @@ func (s *store) put(t *testing.T, shards int32, all []records.Record) {
 }
 
 // read returns all records and their digest.
-func (s *store) read(t *testing.T, o records.Options) ([]records.Record, *records.Digest) {
+func (s *store) read(t testing.TB, o records.Options) ([]records.Record, *records.Digest) {
 	t.Helper()
 	src := s.source(t, o)
 	d, all := digest(t, src, src.Parts(3))
@@ -65,7 +65,7 @@ func (s *store) read(t *testing.T, o records.Options) ([]records.Record, *record
 }
 
 // same fails if two sides differ, and says in which fields.
-func same(t *testing.T, a, b []records.Record, da, db *records.Digest) {
+func same(t testing.TB, a, b []records.Record, da, db *records.Digest) {
 	t.Helper()
 	diffs, err := da.Diff(db)
 	if err != nil {
@@ -101,7 +101,7 @@ func same(t *testing.T, a, b []records.Record, da, db *records.Digest) {
 }
 
 // A corpus that is written to a keyspace is read back as it was made.
-func testCopy(t *testing.T, s *store, seed uint64) {
+func testCopy(t testing.TB, s *store, seed uint64) {
 	t.Logf("seed %d", seed)
 	o := corpus.Small(seed)
 	o.Whole = s.whole
@@ -123,4 +123,11 @@ func testCopy(t *testing.T, s *store, seed uint64) {
 	same(t, made, all, want, got)
 }
 
-func TestCopyInMemory(t *testing.T) { testCopy(t, inMemory(t), uint64(time.Now().UnixNano())) }
+func seed() uint64 { return uint64(time.Now().UnixNano()) }
+
+func TestCopy(t *testing.T) {
+	t.Run("memory", func(t *testing.T) { testCopy(t, inMemory(t), seed()) })
+	t.Run("embedded cassandra", func(t *testing.T) { testCopy(t, engine(t, "cassandra"), seed()) })
+	t.Run("embedded ycql", func(t *testing.T) { testCopy(t, engine(t, "ycql"), seed()) })
+	t.Run("cassandra", func(t *testing.T) { testCopy(t, node(t), seed()) })
+}

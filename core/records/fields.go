@@ -181,7 +181,7 @@ func messageDiffs(path string, a, b protoreflect.Message) []FieldDiff {
 		switch {
 		case a.Has(f) && b.Has(f) && x.Equal(y) || !a.Has(f) && !b.Has(f):
 		case f.IsMap() && f.MapValue().Message() != nil:
-			all = append(all, mapDiffs(name, f, x.Map(), y.Map())...)
+			all = append(all, mapDiffs(name, x.Map(), y.Map())...)
 		case f.IsList() && f.Message() != nil && x.List().Len() == y.List().Len():
 			for j := range x.List().Len() {
 				all = append(all, messageDiffs(fmt.Sprintf("%s[%d]", name, j), x.List().Get(j).Message(), y.List().Get(j).Message())...)
@@ -198,7 +198,7 @@ func messageDiffs(path string, a, b protoreflect.Message) []FieldDiff {
 	return all
 }
 
-func mapDiffs(name string, f protoreflect.FieldDescriptor, x, y protoreflect.Map) []FieldDiff {
+func mapDiffs(name string, x, y protoreflect.Map) []FieldDiff {
 	var all []FieldDiff
 	x.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 		at := fmt.Sprintf("%s[%v]", name, k.Interface())

@@ -15,26 +15,11 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/dialect/ycql"
 )
 
-// compiler compiles reads as the sequencer of writes does.
-type compiler struct{ exec.Executor }
-
-func (c compiler) Compile(reads ...*plan.Read) error {
-	if c.Traits().Sequenced {
-		for i, r := range reads {
-			var err error
-			if reads[i], err = r.Numbered(); err != nil {
-				return err
-			}
-		}
-	}
-	return c.Executor.Compile(reads...)
-}
-
 // Every read that a source may make compiles in every dialect.
 func TestReadsCompile(t *testing.T) {
 	for _, d := range []dialect.Dialect{cassandra.New(), ycql.New(ycql.All)} {
 		t.Run(d.Name(), func(t *testing.T) {
-			if _, err := records.NewSource(compiler{exec.New(nil, d, nil)}, records.Options{Shards: 4}); err != nil {
+			if _, err := records.NewSource(reading(exec.New(nil, d, nil)), records.Options{Shards: 4}); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -105,7 +90,7 @@ func fill(t *testing.T, ex exec.Executor) (rows int) {
 	return rows
 }
 
-func digest(t *testing.T, s *records.Source, parts []records.Part) (*records.Digest, []records.Record) {
+func digest(t testing.TB, s *records.Source, parts []records.Part) (*records.Digest, []records.Record) {
 	t.Helper()
 	d := records.NewDigest(records.Content)
 	var all []records.Record

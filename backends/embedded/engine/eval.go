@@ -306,7 +306,10 @@ func (t *term) cellTime(v *env) []byte {
 	if !ok {
 		return nil
 	}
-	return binary.BigEndian.AppendUint32(nil, uint32(left))
+	if t.typ.Kind == cqltype.Bigint { // YCQL
+		return bigint(int64(left))
+	}
+	return integer(left)
 }
 
 func bigint(i int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i)) }

@@ -61,7 +61,7 @@ func (m *maker) queuesV2() {
 	queue := func(name string, first, last int64) {
 		m.add(records.QueueV2, records.Messages, []any{int64(1), name}, &persistencespb.Queue{
 			Partitions: map[int32]*persistencespb.QueuePartition{0: {MinMessageId: first}},
-		}, int64(1+first))
+		}, 1+first)
 		for id := min(first, last); id <= last; id++ {
 			m.add(records.QueueV2Message, records.Messages, []any{int64(1), name, int64(0), id},
 				&persistencespb.HistoryTask{ShardId: 1, Blob: nil})
