@@ -89,6 +89,9 @@ type database struct {
 // whole tells the form in which the server hands over tree nodes.
 func (d *database) whole() bool { return d.Dialect.Traits().WholeNodes }
 
+// sequenced tells whether owners settle writes whose answers they lost.
+func (d *database) sequenced() bool { return d.Dialect.Traits().Sequenced }
+
 // scene returns requests about a shard of its own, which does not exist yet.
 func (d *database) scene() storetest.Scene {
 	return storetest.Fresh(1000+d.shards.Add(1), d.whole())
@@ -106,6 +109,7 @@ func (d *database) factory(t *testing.T, wrap func(cql.Session) cql.Session) *st
 		Name: d.Name, Cluster: "active", Serializer: serialization.NewSerializer(),
 	})
 	require.NoError(t, err)
+	t.Cleanup(f.Close)
 	return f
 }
 

@@ -27,7 +27,7 @@ type faulty struct {
 	at    int
 	when  when
 	err   error
-	hook  func() // called once in place of the fault, if set
+	hook  func() // called once in place of the fault, if set, after the request
 }
 
 func (f *faulty) arm(at int, w when, err error) {
@@ -36,8 +36,9 @@ func (f *faulty) arm(at int, w when, err error) {
 	f.armed, f.seen, f.at, f.when, f.err, f.hook = true, 0, at, w, err, nil
 }
 
-// hookAt runs a function before the at-th request, which then goes on.
-func (f *faulty) hookAt(at int, hook func()) {
+// hookAfter runs a function after the at-th request, a query, and before its
+// rows are handed out.
+func (f *faulty) hookAfter(at int, hook func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.armed, f.seen, f.at, f.hook = true, 0, at, hook
@@ -61,11 +62,23 @@ func (f *faulty) next() (fails bool, w when, err error) {
 	f.seen++
 	hit, hook := f.seen == f.at, f.hook
 	f.mu.Unlock()
-	if hit && hook != nil {
-		hook()
+	if hook != nil {
 		return false, "", nil
 	}
 	return hit, f.when, f.err
+}
+
+// hooked runs the hook if the request that ended is the one that it waits for.
+func (f *faulty) hooked() {
+	f.mu.Lock()
+	hook := f.hook
+	if !f.armed || hook == nil || f.seen != f.at {
+		f.mu.Unlock()
+		return
+	}
+	f.hook = nil
+	f.mu.Unlock()
+	hook()
 }
 
 func (f *faulty) Exec(ctx context.Context, s *cql.Step) (cql.Result, error) {
@@ -86,6 +99,7 @@ func (f *faulty) Query(ctx context.Context, c cql.Call, page cql.Page) (cql.Rows
 		return nil, fault
 	}
 	rows, err := f.Session.Query(ctx, c, page)
+	f.hooked()
 	if fails && err == nil {
 		return &brokenRows{Rows: rows, err: fault}, nil
 	}

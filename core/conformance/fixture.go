@@ -40,6 +40,7 @@ func newFixture(t testing.TB, db *database) *fixture {
 		Name: db.Name, Cluster: "active", Serializer: serialization.NewSerializer(),
 	})
 	require.NoError(t, err)
+	t.Cleanup(f.factory.Close)
 	return f
 }
 

@@ -31,3 +31,8 @@ func TestCassandraSuiteInMemory(t *testing.T) {
 func TestCassandraSuiteInMemoryWithWholeNodes(t *testing.T) {
 	conformance.Run(t, inMemory{cql.Traits{TTL: true, WholeNodes: true}})
 }
+
+// Writes have numbers, and rows ahead stay where they are.
+func TestCassandraSuiteInMemorySequenced(t *testing.T) {
+	conformance.Run(t, inMemory{cql.Traits{TTL: true, CheapDelete: true, RerunsBlocks: true, Sequenced: true}})
+}

@@ -29,9 +29,15 @@ type Conflict struct {
 	Mutation int    // index of the mutation whose row refused it
 	Cond     int    // index of the condition in it
 	Seen     []Seen // one for each mutation of the write
+	// Why, if set, is said in place of what was seen, for a write that was refused
+	// without asking the database.
+	Why string
 }
 
 func (c *Conflict) Error() string {
+	if c.Why != "" {
+		return c.Write.Name + " refused: " + c.Why
+	}
 	m := &c.Write.Mutations[c.Mutation]
 	s := c.Seen[c.Mutation]
 	if s.Sight == Missing {

@@ -24,7 +24,8 @@ type ExecutionStore struct {
 var _ p.ExecutionStore = (*ExecutionStore)(nil)
 
 // NewExecutionStore returns a store over ex, which it does not own. ex must come
-// from [Serialise] and be shared with the shard store of the same factory.
+// from [Serialise] or be a *sequence.Executor, and be shared with the shard store
+// of the same factory.
 //
 // The server hands CHASM nodes over as one blob if name contains "cassandra",
 // else as two (common/persistence/execution_manager.go,

@@ -86,7 +86,8 @@ func (s *ExecutionStore) AddHistoryTasks(ctx context.Context, request *p.Interna
 }
 
 // GetHistoryTasks returns a page of the tasks of one category between the given
-// keys: task IDs for an immediate category, fire times for a scheduled one.
+// keys: task IDs for an immediate category, fire times for a scheduled one. A
+// *persistence.ShardOwnershipLostError says that the tasks show a newer range.
 func (s *ExecutionStore) GetHistoryTasks(
 	ctx context.Context, request *p.GetHistoryTasksRequest,
 ) (*p.InternalGetHistoryTasksResponse, error) {
@@ -106,7 +107,7 @@ func (s *ExecutionStore) readTasks(
 ) (*p.InternalGetHistoryTasksResponse, error) {
 	rows, err := s.ex.Read(ctx, read, page, args...)
 	if err != nil {
-		return nil, readError(err)
+		return nil, outward(err, reading, leaseLost)
 	}
 	response := &p.InternalGetHistoryTasksResponse{}
 	var bad error
@@ -123,7 +124,7 @@ func (s *ExecutionStore) readTasks(
 	}
 	response.NextPageToken = rows.Token()
 	if err := rows.Close(); err != nil {
-		return nil, readError(err)
+		return nil, outward(err, reading, leaseLost)
 	}
 	if bad != nil {
 		return nil, bad

@@ -11,6 +11,7 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
+	"github.com/temporal-ycql/temporal-ycql/core/store/sequence"
 )
 
 // FactoryOptions are what a DataStoreFactory needs beside its Executor.
@@ -24,6 +25,9 @@ type FactoryOptions struct {
 	// Cluster is the name of the Temporal cluster.
 	Cluster    string
 	Serializer serialization.Serializer
+	// Sequence is told what it takes to give the writes of shards numbers, where
+	// the database needs that; it may be nil.
+	Sequence sequence.Observer
 	// Release is called once, when the factory is closed for the first time; it
 	// may be nil. A process makes several factories, two of which it closes
 	// before it uses the others, so a session that they share needs a count.
@@ -31,7 +35,8 @@ type FactoryOptions struct {
 }
 
 // DataStoreFactory implements persistence.DataStoreFactory: every store of
-// Temporal over one Executor. It is safe for concurrent use. Closing a store
+// Temporal over one Executor. Its stores are one owner of shards, those of two
+// factories are two. It is safe for concurrent use. Closing a store
 // does nothing; closing the factory releases what is below, once, and may come
 // before or after its stores are closed.
 type DataStoreFactory struct {
@@ -51,11 +56,22 @@ func NewDataStoreFactory(ex exec.Executor, o FactoryOptions) (*DataStoreFactory,
 	if err := suits(ex.Traits(), o.Name); err != nil {
 		return nil, fmt.Errorf("data store %q: %w", o.Name, err)
 	}
-	release := func() {}
-	if o.Release != nil {
-		release = sync.OnceFunc(o.Release)
+	f := &DataStoreFactory{ex: Serialise(ex), options: o}
+	stop := func() {}
+	if ex.Traits().Sequenced {
+		numbered, err := sequence.New(ex, o.Sequence)
+		if err != nil {
+			return nil, fmt.Errorf("data store %q: %w", o.Name, err)
+		}
+		f.ex, stop = numbered, numbered.Close
 	}
-	return &DataStoreFactory{ex: Serialise(ex), options: o, release: release}, nil
+	f.release = sync.OnceFunc(func() {
+		stop()
+		if o.Release != nil {
+			o.Release()
+		}
+	})
+	return f, nil
 }
 
 // suits checks the traits without which stores would lose or leak data.

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
 	p "go.temporal.io/server/common/persistence"
 	"go.temporal.io/server/common/persistence/serialization"
+	"go.uber.org/goleak"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
@@ -151,4 +153,29 @@ func TestCallsOfACanceledContextDoNothing(t *testing.T) {
 		require.ErrorAs(t, err, &canceled, name)
 	}
 	require.Empty(t, state.Dump())
+}
+
+// What a factory does in the background ends when it is closed.
+func TestAClosedFactoryIsAtRest(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	traits := goodTraits
+	traits.Sequenced, traits.RerunsBlocks = true, true
+	released := false
+	f, err := NewDataStoreFactory(memory.NewExecutor(memory.NewState(), traits), FactoryOptions{
+		Name: "memory", Serializer: serialization.NewSerializer(), Release: func() { released = true },
+	})
+	require.NoError(t, err)
+	shards, err := f.NewShardStore()
+	require.NoError(t, err)
+	_, err = shards.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{
+		ShardID: 1, CreateShardInfo: func() (int64, *commonpb.DataBlob, error) { return 1, blob("s"), nil },
+	})
+	require.NoError(t, err)
+	err = shards.UpdateShard(t.Context(), &p.InternalUpdateShardRequest{ShardID: 1, PreviousRangeID: 1, RangeID: 2, ShardInfo: blob("s")})
+	require.NoError(t, err)
+	f.Close()
+	require.True(t, released)
+	_, err = NewDataStoreFactory(memory.NewExecutor(memory.NewState(), cql.Traits{Atomic: cql.AtomicTables, TTL: true, Sequenced: true}),
+		FactoryOptions{Name: "memory", Serializer: serialization.NewSerializer()})
+	require.ErrorContains(t, err, "refusals are looked into")
 }

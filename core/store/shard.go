@@ -32,7 +32,8 @@ type ShardStore struct {
 var _ p.ShardStore = (*ShardStore)(nil)
 
 // NewShardStore returns a store over ex, which it does not own. ex must come
-// from [Serialise] and be shared with the execution store of the same factory.
+// from [Serialise] or be a *sequence.Executor, and be shared with the execution
+// store of the same factory.
 // cluster is the name of the Temporal cluster.
 func NewShardStore(ex exec.Executor, name, cluster string) (*ShardStore, error) {
 	if err := ex.Compile(readShard, readLease); err != nil {

@@ -21,9 +21,7 @@ import (
 // on history.shardIOConcurrency for that, which it forces to 1 for its own
 // Cassandra store only (service/history/configs/config.go).
 //
-// This is the seam for whoever must know what became of the last write before
-// the next one is sent: an Executor below it sees at most one write of a shard
-// at a time.
+// Where the writes of a shard have numbers, package sequence takes this place.
 func Serialise(ex exec.Executor) exec.Executor {
 	return &serialised{Executor: ex, turns: make(map[int64]chan struct{})}
 }
