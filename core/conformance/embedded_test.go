@@ -35,7 +35,12 @@ func (h embeddedEngine) Open(t *testing.T) conformance.Database {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	tool := &schema.Tool{Admin: admin, Set: schema.Cassandra(), Keyspace: o.Keyspace(), Out: io.Discard, Alone: true}
+	set, err := schema.For(o.Dialect().Name())
+	require.NoError(t, err)
+	tool := &schema.Tool{
+		Admin: admin, Set: set, Keyspace: o.Keyspace(), Out: io.Discard, Alone: true,
+		Prepare: schema.Preparing(o, env, io.Discard),
+	}
 	require.NoError(t, tool.Create(ctx, schema.Replication{}))
 	require.NoError(t, tool.Update(ctx))
 	require.NoError(t, admin.Close())
@@ -43,13 +48,31 @@ func (h embeddedEngine) Open(t *testing.T) conformance.Database {
 	c, err := o.Open(t.Context(), env)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Session.Close()) })
-	return conformance.Database{Session: c.Session, Dialect: c.Dialect, Name: "embedded-cassandra"}
+	return conformance.Database{Session: c.Session, Dialect: c.Dialect, Name: "embedded-" + o.Dialect().Name()}
 }
 
 func TestCassandraEmbeddedDurable(t *testing.T) {
-	conformance.Run(t, embeddedEngine{func(t *testing.T) map[string]any { return map[string]any{"dataDir": t.TempDir()} }})
+	conformance.Run(t, embeddedEngine{func(t *testing.T) map[string]any {
+		return map[string]any{"dialect": "cassandra", "dataDir": t.TempDir()}
+	}})
 }
 
 func TestCassandraEmbeddedEphemeral(t *testing.T) {
-	conformance.Run(t, embeddedEngine{func(*testing.T) map[string]any { return map[string]any{"ephemeral": true} }})
+	conformance.Run(t, embeddedEngine{func(*testing.T) map[string]any {
+		return map[string]any{"dialect": "cassandra", "ephemeral": true}
+	}})
+}
+
+// The names begin as all do that run upstream's suites, see package conformance.
+
+func TestCassandraSuiteOnYCQLDurable(t *testing.T) {
+	conformance.Run(t, embeddedEngine{func(t *testing.T) map[string]any {
+		return map[string]any{"dialect": "ycql", "dataDir": t.TempDir()}
+	}})
+}
+
+func TestCassandraSuiteOnYCQLEphemeral(t *testing.T) {
+	conformance.Run(t, embeddedEngine{func(*testing.T) map[string]any {
+		return map[string]any{"dialect": "ycql", "ephemeral": true}
+	}})
 }

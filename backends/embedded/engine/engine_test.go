@@ -115,6 +115,19 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// YCQL's ttl() is a bigint where Cassandra's is an int.
+func TestRemainingLifeOfYCQL(t *testing.T) {
+	c := &clock{now: time.Unix(1_700_000_000, 0)}
+	s := openTest(t, Options{Dialect: parse.YCQL, Ephemeral: true, Storage: storage.Options{Now: c.Now, Sweep: -1}})
+	s.must("CREATE KEYSPACE ks")
+	s.must("CREATE TABLE t (k int PRIMARY KEY, v int)")
+	s.must("INSERT INTO t (k, v) VALUES (1, 1) USING TTL 10")
+	c.add(4 * time.Second)
+	if res := s.must("SELECT ttl(v) FROM t WHERE k = 1"); string(res.Cells[0]) != string(bigint(6)) {
+		t.Errorf("ttl() %x, want 6 in 8 bytes", res.Cells[0])
+	}
+}
+
 // Concurrent compare-and-set: every increment that was applied counts, none twice.
 func TestCountersByConditions(t *testing.T) {
 	const workers, each = 8, 40
