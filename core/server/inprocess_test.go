@@ -26,14 +26,16 @@ import (
 // inside of their process. Nothing was made before; Temporal opens and closes
 // the stores several times at boot, in memory too.
 func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
+	dir, ycqlDir := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "data")
 	tests := []struct {
 		name, dialect string
 		set           string
 	}{
-		{"in memory", "cassandra", "backends.embedded.ephemeral=true"},
-		{"on disk", "cassandra", "backends.embedded.dataDir=" + dir},
-		{"on disk again", "cassandra", "backends.embedded.dataDir=" + dir},
+		{"in memory", "ycql", "backends.embedded.ephemeral=true"},
+		{"on disk", "ycql", "backends.embedded.dataDir=" + ycqlDir},
+		{"on disk again", "ycql", "backends.embedded.dataDir=" + ycqlDir},
+		{"on disk, as Cassandra", "cassandra", "backends.embedded.dataDir=" + dir},
+		{"on disk again, as Cassandra", "cassandra", "backends.embedded.dataDir=" + dir},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,7 +70,7 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 				return
 			}
 			// Everything was closed: another process can have the directory.
-			other, err := embedded.New().ParseOptions(map[string]any{"dataDir": dir, "dialect": tt.dialect})
+			other, err := embedded.New().ParseOptions(map[string]any{"dataDir": strings.TrimPrefix(tt.set, "backends.embedded.dataDir="), "dialect": tt.dialect})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,12 +21,19 @@ func inside(t *testing.T, options map[string]any) harness.Launcher {
 	return l
 }
 
+// dialects are those of the engine: the same features have to be there on both.
+var dialects = []string{"ycql", "cassandra"}
+
 // TestEmbeddedFeatures is TestFeatures without a database beside the server, and
 // so without the features whose tests look at rows from outside.
 func TestEmbeddedFeatures(t *testing.T) {
 	visible := slices.DeleteFunc(slices.Clone(features), func(f feature) bool { return f.rows })
 	require.NotEmpty(t, visible)
-	runFeatures(t, inside(t, map[string]any{"dataDir": t.TempDir()}), visible)
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			runFeatures(t, inside(t, map[string]any{"dialect": dialect, "dataDir": t.TempDir()}), visible)
+		})
+	}
 }
 
 // TestEmbeddedFeaturesInMemory runs those that keep most on a server that forgets.
@@ -38,10 +45,18 @@ func TestEmbeddedFeaturesInMemory(t *testing.T) {
 		}, f.name)
 	})
 	require.Len(t, most, 4, "the names above are those of features")
-	runFeatures(t, inside(t, map[string]any{"ephemeral": true}), most)
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			runFeatures(t, inside(t, map[string]any{"dialect": dialect, "ephemeral": true}), most)
+		})
+	}
 }
 
 // TestKilledEmbeddedServerLosesNothing kills server and database at once, twice.
 func TestKilledEmbeddedServerLosesNothing(t *testing.T) {
-	killTwice(t, inside(t, map[string]any{"dataDir": t.TempDir()}))
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			killTwice(t, inside(t, map[string]any{"dialect": dialect, "dataDir": t.TempDir()}))
+		})
+	}
 }
