@@ -71,6 +71,9 @@ func reply(e *cql.Error) (errs.Kind, errs.Outcome) {
 		return errs.Invalid, errs.NotApplied
 	case cql.CodeProtocol:
 		return errs.Internal, errs.NotApplied
+	case cql.CodeBootstrapping:
+		// YugabyteDB does not send it; by the protocol nothing was begun.
+		return errs.Unavailable, errs.NotApplied
 	case cql.CodeUnprepared:
 		// The driver prepares again by itself; a server that forgets at once
 		// could not do it now.
@@ -82,7 +85,7 @@ func reply(e *cql.Error) (errs.Kind, errs.Outcome) {
 		return errs.Invalid, errs.NotApplied // found while the statement was analysed
 	case cql.CodeWriteTimeout, cql.CodeReadTimeout, cql.CodeCASUnknown:
 		return errs.Timeout, errs.Unknown
-	case cql.CodeUnavailable, cql.CodeReadFailure, cql.CodeWriteFailure, cql.CodeBootstrapping:
+	case cql.CodeUnavailable, cql.CodeReadFailure, cql.CodeWriteFailure:
 		return errs.Unavailable, errs.Unknown
 	}
 	return errs.Internal, errs.Unknown

@@ -46,6 +46,7 @@ func TestClassify(t *testing.T) {
 		{"a right is missing", replied(cql.CodeUnauthorized, ""), errs.Unauthorized, errs.NotApplied},
 		{"a statement that the server forgot", replied(cql.CodeUnprepared, "Unprepared query"), errs.Unavailable, errs.NotApplied},
 		{"a code that YugabyteDB never sends", replied(cql.CodeWriteTimeout, ""), errs.Timeout, errs.Unknown},
+		{"another, by which nothing was begun", replied(cql.CodeBootstrapping, ""), errs.Unavailable, errs.NotApplied},
 		{"no connection", &cql.Error{Reach: cql.Unsent, Message: "no hosts"}, errs.Unavailable, errs.NotApplied},
 		{"a connection that broke", &cql.Error{Reach: cql.Sent, Message: "EOF"}, errs.Unavailable, errs.Unknown},
 		{"the caller's deadline", fmt.Errorf("exec: %w", context.DeadlineExceeded), errs.Timeout, errs.Unknown},
