@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,6 +69,10 @@ type faultCall struct {
 	kind kind
 	call func(ctx context.Context, st storetest.Stores, s storetest.Scene) error
 }
+
+// inSteps are calls that may be several requests, one after the other, of which
+// each leaves something behind that does no harm: whoever calls again finishes it.
+var inSteps = []string{"AppendHistoryNodes/new-branch", "DeleteHistoryBranch"}
 
 func faultCalls() []faultCall {
 	update := func(mode p.UpdateWorkflowMode, run int) func(context.Context, storetest.Stores, storetest.Scene) error {
@@ -333,7 +338,13 @@ func everyFault(t *testing.T, db *database, c faultCall) {
 				}
 			})
 		}
-		require.Equal(t, start, s.rows(t, c.kind), "a call changed something before the request that failed")
+		if at > 1 && slices.Contains(inSteps, c.name) {
+			require.NoError(t, c.call(t.Context(), s.failing, s.Scene), "nobody can finish what was left in the middle")
+			s = stage(t, db)
+			start = s.rows(t, c.kind)
+		} else {
+			require.Equal(t, start, s.rows(t, c.kind), "a call changed something before the request that failed")
+		}
 		for _, f := range faults() {
 			if !f.after {
 				continue
