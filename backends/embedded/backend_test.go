@@ -100,7 +100,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	require.Equal(t, embedded.Options{Dialect: "cassandra", Keyspace: "temporal", CacheBytes: 64 << 20}, embedded.DefaultOptions())
+	require.Equal(t, embedded.Options{Dialect: "ycql", Keyspace: "temporal", CacheBytes: 64 << 20}, embedded.DefaultOptions())
 	require.Equal(t, "k", opener(t, embedded.New(), raw{"ephemeral": true, "keyspace": "k"}).Keyspace())
 }
 
@@ -187,14 +187,14 @@ func TestOtherNamesOfADirectoryMeanTheSameEngine(t *testing.T) {
 	require.Equal(t, "kept", row(t, opener(t, b, raw{"dataDir": filepath.Base(dir)})))
 
 	_, err = opener(t, b, raw{"dataDir": dir, "cacheBytes": 1 << 20}).Hold(env)
-	require.ErrorContains(t, err, "it is open in this process with dialect cassandra and cacheBytes 67108864: give the same")
+	require.ErrorContains(t, err, "it is open in this process with dialect ycql and cacheBytes 67108864: give the same")
 }
 
 func TestTheEngineHasTheSizeThatIsAskedFor(t *testing.T) {
 	o, err := embedded.ParseOptions(raw{"dataDir": "d", "cacheBytes": 3 << 20})
 	require.NoError(t, err)
 	require.EqualValues(t, 3<<20, embedded.NodeOptions(o).Storage.CacheBytes)
-	require.Equal(t, parse.Cassandra, embedded.NodeOptions(o).Dialect)
+	require.Equal(t, parse.YCQL, embedded.NodeOptions(o).Dialect)
 }
 
 func TestFaultsOfOpeningAreOneLine(t *testing.T) {
@@ -229,15 +229,15 @@ func TestFaultsOfOpeningAreOneLine(t *testing.T) {
 			return dir
 		}, "the directory is no database and not empty (it holds thesis.tex): name a new one"},
 		{"a damaged store", func(t *testing.T) string {
-			dir := made(t, parse.Cassandra)
+			dir := made(t, parse.YCQL)
 			found, err := filepath.Glob(filepath.Join(dir, "MANIFEST-*"))
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(found[0], []byte(strings.Repeat("rubbish ", 100)), 0o600))
 			return dir
 		}, "restore it from a backup"},
 		{
-			"a store of the other dialect", func(t *testing.T) string { return made(t, parse.YCQL) },
-			"the data was made with dialect ycql, not cassandra: set dialect to ycql, or name another directory",
+			"a store of the other dialect", func(t *testing.T) string { return made(t, parse.Cassandra) },
+			"the data was made with dialect cassandra, not ycql: set dialect to cassandra, or name another directory",
 		},
 		{"a directory that cannot be made", func(*testing.T) string { return "/proc/nowhere/data" }, "give a dataDir that can be made and written"},
 	}
@@ -264,7 +264,7 @@ func TestAMissingKeyspaceIsNamedAndLeavesNothingOpen(t *testing.T) {
 	_, err := o.Open(t.Context(), env)
 	require.ErrorContains(t, err, `keyspace "nowhere" does not exist`)
 	// The directory is free again.
-	n, err := standalone.Start(standalone.Options{Dialect: parse.Cassandra, DataDir: o.Options().(embedded.Options).DataDir, Log: env.Logger})
+	n, err := standalone.Start(standalone.Options{Dialect: parse.YCQL, DataDir: o.Options().(embedded.Options).DataDir, Log: env.Logger})
 	require.NoError(t, err)
 	require.NoError(t, n.Close(t.Context()))
 }

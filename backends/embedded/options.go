@@ -38,7 +38,7 @@ var validKeyspace = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,47}$`)
 
 // DefaultOptions returns the options that hold where nothing is configured.
 func DefaultOptions() Options {
-	return Options{Dialect: dialectCassandra, Keyspace: "temporal", CacheBytes: 64 << 20}
+	return Options{Dialect: dialectYCQL, Keyspace: "temporal", CacheBytes: 64 << 20}
 }
 
 // ParseOptions decodes raw over the defaults and reports every fault at once.

@@ -34,7 +34,7 @@ func startDevCommand() *cli.Command {
 			&cli.GenericFlag{Name: "dynamic-config-value", Value: &list{}, Usage: "a value of the dynamic configuration, `KEY=JSON`; repeatable"},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn, error or never (default: warn, and nothing while it stops)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
-			&cli.StringFlag{Name: "dialect", Usage: "whose CQL the embedded database speaks: cassandra (default: " + devserver.DefaultDialect + ")"},
+			&cli.StringFlag{Name: "dialect", Usage: "whose CQL the embedded database speaks: ycql (YugabyteDB) or cassandra (default: " + devserver.DefaultDialect + ")"},
 			&cli.StringFlag{Name: "data-dir", Usage: "`DIRECTORY` that keeps the data (default: the user's data directory)"},
 			&cli.BoolFlag{Name: "ephemeral", Usage: "keep data in memory, until the server stops"},
 			&cli.StringFlag{Name: "backend", Usage: "run on this database in place of the embedded one; its options are set by --set"},

@@ -17,7 +17,7 @@ import (
 const Embedded = "embedded"
 
 // DefaultDialect is the dialect of the embedded database where none is asked for.
-const DefaultDialect = "cassandra"
+const DefaultDialect = "ycql"
 
 // DefaultNamespace exists in every development server.
 const DefaultNamespace = "default"
