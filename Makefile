@@ -85,13 +85,24 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	@mkdir -p results
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -count 10 ./core/plan/... ./core/store/... ./dialect/... | tee results/bench.txt
 	$(GO) run -tags $(TAGS) ./test/bench/workflows -out results/workflows.json
+	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
 
 .PHONY: soak
-soak: build ## 100,000 random statements against Cassandra, then one hour of workflows while the server is killed again and again; JSON in results/
+soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills; then one hour of workflows while the server is killed again and again; JSON in results/
 	@mkdir -p results
-	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run Agrees \
-	  -random -statements $${SOAK_STATEMENTS:-100000} -results $(CURDIR)/results/embedded-differential.json
+	$(GO) test -tags $(TAGS) -count 1 -timeout 1h ./backends/embedded/storage -run Kill -kills $${SOAK_KILLS:-100}
+	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run 'Agrees|Mutants' \
+	  -random -statements $${SOAK_STATEMENTS:-100000} -results $(CURDIR)/results/embedded-differential.json \
+	  -mutants -mutant-results $(CURDIR)/results/embedded-seeded.json
 	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
+
+# Each fuzz target for FUZZ_TIME; what one finds stays in its package's testdata/fuzz.
+FUZZ_TIME ?= 1m
+.PHONY: fuzz
+fuzz: ## every fuzz target, one minute each (FUZZ_TIME)
+	@grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|/[^/]*:[0-9]*:func | |; s|(.*||' | while read -r dir target; do \
+	  $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$dir" || exit 1; \
+	done
 
 .PHONY: faults
 faults: build ## crash tests at full length, the end-to-end faults twenty times over; JSON in results/

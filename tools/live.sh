@@ -5,17 +5,15 @@ ran=0
 if [ -n "${CQL_TEST_CASSANDRA:-}" ]; then
 	echo "live: Cassandra at $CQL_TEST_CASSANDRA"
 	go test -tags disable_grpc_modules -p 1 -count 1 -timeout 60m ./core/... ./backends/cassandra/... ./test/...
+	go test -count 1 -run RealCassandra ./backends/embedded/corpus
 	ran=1
 else
 	echo "live: Cassandra NOT run: set CQL_TEST_CASSANDRA=host:port"
 fi
 if [ -n "${CQL_TEST_YUGABYTE:-}" ]; then
-	if [ ! -d backends/yugabyte ]; then
-		echo "live: YugabyteDB NOT run: there is no backend for it yet" >&2
-		exit 1
-	fi
 	echo "live: YugabyteDB at $CQL_TEST_YUGABYTE"
 	go test -tags disable_grpc_modules -p 1 -count 1 -timeout 60m ./backends/yugabyte/...
+	go test -count 1 -run RealYugabyteDB ./backends/embedded/corpus
 	ran=1
 else
 	echo "live: YugabyteDB NOT run: set CQL_TEST_YUGABYTE=host:port"
