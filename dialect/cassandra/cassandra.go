@@ -10,6 +10,7 @@ package cassandra
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
@@ -25,14 +26,19 @@ type Dialect struct {
 
 var _ dialect.Dialect = (*Dialect)(nil)
 
-// New returns the dialect. It keeps the statements that it made: one for each
-// keyspace is enough, more do no harm.
-func New() *Dialect {
-	layout, err := render.NewLayout(slices.Concat(shardTables, shardRows, historyTables, matchingTables, clusterTables, queueTables))
+// layout is made once: making it fills in the tables, which all dialects share.
+var layout = sync.OnceValue(func() *render.Layout {
+	l, err := render.NewLayout(slices.Concat(shardTables, shardRows, historyTables, matchingTables, clusterTables, queueTables))
 	if err != nil {
 		panic(err) // the layout is a constant; tests make it
 	}
-	return &Dialect{layout: layout, compiler: render.NewCompiler(layout)}
+	return l
+})
+
+// New returns the dialect. It keeps the statements that it made: one for each
+// keyspace is enough, more do no harm.
+func New() *Dialect {
+	return &Dialect{layout: layout(), compiler: render.NewCompiler(layout())}
 }
 
 // Name implements dialect.Dialect.

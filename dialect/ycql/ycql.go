@@ -55,15 +55,20 @@ type Dialect struct {
 
 var _ dialect.Dialect = (*Dialect)(nil)
 
-// New returns the dialect for servers with these abilities. It keeps the
-// statements that it made: one for each keyspace is enough, more do no harm.
-func New(a Abilities) *Dialect {
-	layout, err := render.NewLayoutOf(render.Blocks,
+// layout is made once: making it fills in the tables, which all dialects share.
+var layout = sync.OnceValue(func() *render.Layout {
+	l, err := render.NewLayoutOf(render.Blocks,
 		slices.Concat(shardTables, historyTables, matchingTables, clusterTables, queueTables))
 	if err != nil {
 		panic(err) // the layout is a constant; tests make it
 	}
-	d := &Dialect{abilities: a, layout: layout, compiler: render.NewCompiler(layout), texts: make(map[string]bool)}
+	return l
+})
+
+// New returns the dialect for servers with these abilities. It keeps the
+// statements that it made: one for each keyspace is enough, more do no harm.
+func New(a Abilities) *Dialect {
+	d := &Dialect{abilities: a, layout: layout(), compiler: render.NewCompiler(layout()), texts: make(map[string]bool)}
 	d.compiler.NoNulls, d.compiler.Fragments = !a.NullElements, true
 	return d
 }

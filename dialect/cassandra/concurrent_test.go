@@ -1,0 +1,26 @@
+package cassandra_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
+	"github.com/temporal-ycql/temporal-ycql/dialect/samples"
+)
+
+// A server opens its data store several times at once, and each time makes a
+// dialect, while others compile. The race detector is the judge.
+func TestDialectsAreMadeSideBySide(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			d := cassandra.New()
+			for _, s := range samples.Of(d) {
+				if _, err := samples.CQL(d, s); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
