@@ -33,6 +33,7 @@ type cluster struct {
 	nodes  map[string]*clusterNode // by address
 	leader func(table string, start uint16) string
 	answer func(node, text string) (*server.Result, error) // in place of the engine's, if not both nil
+	texts  map[string]int                                  // how often each was prepared
 }
 
 type clusterNode struct {
@@ -51,7 +52,7 @@ func startCluster(t *testing.T, addresses ...string) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, engine: e, nodes: map[string]*clusterNode{}}
+	c := &cluster{t: t, engine: e, nodes: map[string]*clusterNode{}, texts: map[string]int{}}
 	c.leader = func(string, uint16) string { return addresses[0] }
 	for i, a := range addresses {
 		c.start(a, byte(i+1))
@@ -159,6 +160,7 @@ func (c *cluster) create(texts ...string) {
 
 // Prepare implements server.Engine, as do the next three.
 func (n *clusterNode) Prepare(ctx context.Context, keyspace, text string) (*server.Prepared, error) {
+	n.cluster.set(func() { n.cluster.texts[text]++ })
 	return n.cluster.engine.Prepare(ctx, keyspace, text)
 }
 

@@ -3,6 +3,7 @@ package yugabyte
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -22,7 +23,40 @@ type policy struct {
 	changed func() // called when hosts come, go or change their state
 
 	mu    sync.Mutex
-	hosts atomic.Pointer[[]*host] // copied when it is changed
+	hosts atomic.Pointer[hosts] // copied when it is changed
+}
+
+// hosts are the servers that the driver knows, by its name for them and by the
+// addresses that the database may have for them.
+type hosts struct {
+	byInfo    map[*gocql.HostInfo]*host
+	byAddress map[string]*host
+}
+
+// with returns a copy of h with or without a server. At one address the one that
+// came last is found.
+func (h *hosts) with(added *host, removed *gocql.HostInfo) *hosts {
+	all := &hosts{byInfo: maps.Clone(h.byInfo), byAddress: map[string]*host{}}
+	delete(all.byInfo, removed)
+	if added != nil {
+		all.byInfo[added.HostInfo] = added
+	}
+	index := func(one *host) {
+		for _, ip := range []net.IP{one.Peer(), one.RPCAddress(), one.BroadcastAddress(), one.ConnectAddress()} {
+			if len(ip) > 0 {
+				all.byAddress[ip.String()] = one
+			}
+		}
+	}
+	for _, one := range all.byInfo {
+		if one != added {
+			index(one)
+		}
+	}
+	if added != nil {
+		index(added)
+	}
+	return all
 }
 
 // host is a server with what is under way on it.
@@ -33,7 +67,7 @@ type host struct {
 
 func newPolicy(fallback gocql.HostSelectionPolicy, limit int, changed func()) *policy {
 	p := &policy{HostSelectionPolicy: fallback, limit: limit, changed: changed}
-	p.hosts.Store(new([]*host))
+	p.hosts.Store(&hosts{byInfo: map[*gocql.HostInfo]*host{}})
 	return p
 }
 
@@ -61,8 +95,7 @@ func (p *policy) HostDown(h *gocql.HostInfo) {
 // RemoveHost implements gocql.HostStateNotifier.
 func (p *policy) RemoveHost(h *gocql.HostInfo) {
 	p.mu.Lock()
-	hosts := slices.DeleteFunc(slices.Clone(*p.hosts.Load()), func(old *host) bool { return old.HostInfo == h })
-	p.hosts.Store(&hosts)
+	p.hosts.Store(p.hosts.Load().with(nil, h))
 	p.mu.Unlock()
 	p.HostSelectionPolicy.RemoveHost(h)
 	p.changed()
@@ -71,42 +104,19 @@ func (p *policy) RemoveHost(h *gocql.HostInfo) {
 func (p *policy) add(h *gocql.HostInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := *p.hosts.Load()
-	if slices.ContainsFunc(old, func(o *host) bool { return o.HostInfo == h }) {
+	old := p.hosts.Load()
+	if old.byInfo[h] != nil {
 		return
 	}
 	added := &host{HostInfo: h}
 	if p.limit > 0 {
 		added.slots = make(chan struct{}, p.limit)
 	}
-	hosts := append(slices.Clone(old), added)
-	p.hosts.Store(&hosts)
+	p.hosts.Store(old.with(added, nil))
 }
 
 // find returns the host that has an address, as the database names it.
-func (p *policy) find(address string) *host {
-	ip := net.ParseIP(address)
-	if ip == nil {
-		return nil
-	}
-	for _, h := range *p.hosts.Load() {
-		for _, own := range []net.IP{h.Peer(), h.RPCAddress(), h.BroadcastAddress(), h.ConnectAddress()} {
-			if ip.Equal(own) {
-				return h
-			}
-		}
-	}
-	return nil
-}
-
-func (p *policy) of(info *gocql.HostInfo) *host {
-	for _, h := range *p.hosts.Load() {
-		if h.HostInfo == info {
-			return h
-		}
-	}
-	return nil
-}
+func (p *policy) find(address string) *host { return p.hosts.Load().byAddress[address] }
 
 // choice is where a statement goes: to these hosts first, then to the rest.
 type choice struct {
@@ -141,7 +151,7 @@ func (p *policy) choose(ctx context.Context, replicas []string) (context.Context
 			// No host is up. The driver tries and says so.
 			return context.WithValue(ctx, choiceKey{}, &c), func() {}, nil
 		}
-		use(p.of(s.Info()))
+		use(p.hosts.Load().byInfo[s.Info()])
 	}
 	release, err := first.enter(ctx)
 	if err != nil {

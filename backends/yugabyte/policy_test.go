@@ -13,7 +13,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
 )
 
-func hosts(p *policy, addresses ...string) {
+func addHosts(p *policy, addresses ...string) {
 	for i, a := range addresses {
 		h := (&gocql.HostInfo{}).SetConnectAddress(net.ParseIP(a))
 		h.SetHostID(fmt.Sprint(i))
@@ -39,7 +39,7 @@ func order(t *testing.T, p *policy, replicas ...string) []string {
 
 func TestStatementsGoToTheLeaderFirst(t *testing.T) {
 	p := newPolicy(gocql.RoundRobinHostPolicy(), 0, func() {})
-	hosts(p, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+	addHosts(p, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
 	for range 8 {
 		got := order(t, p, "10.0.0.3", "10.0.0.1")
 		if len(got) != 4 || got[0] != "10.0.0.3" || got[1] != "10.0.0.1" {
@@ -56,7 +56,7 @@ func TestStatementsGoToTheLeaderFirst(t *testing.T) {
 
 func TestStatementsOfUnknownPartitionsGoToAllInTurn(t *testing.T) {
 	p := newPolicy(gocql.RoundRobinHostPolicy(), 0, func() {})
-	hosts(p, "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	addHosts(p, "10.0.0.1", "10.0.0.2", "10.0.0.3")
 	first := map[string]int{}
 	for range 9 {
 		got := order(t, p)
@@ -75,7 +75,7 @@ func TestStatementsOfUnknownPartitionsGoToAllInTurn(t *testing.T) {
 func TestHostsThatAreGoneAreNotAsked(t *testing.T) {
 	changes := 0
 	p := newPolicy(gocql.RoundRobinHostPolicy(), 0, func() { changes++ })
-	hosts(p, "10.0.0.1", "10.0.0.2")
+	addHosts(p, "10.0.0.1", "10.0.0.2")
 	p.RemoveHost(p.find("10.0.0.1").HostInfo)
 	if got := order(t, p, "10.0.0.1", "10.0.0.2"); !slices.Equal(got, []string{"10.0.0.2"}) {
 		t.Fatalf("hosts asked: %v", got)
@@ -92,7 +92,7 @@ func TestHostsThatAreGoneAreNotAsked(t *testing.T) {
 
 func TestRequestsToOneHostAreBounded(t *testing.T) {
 	p := newPolicy(gocql.RoundRobinHostPolicy(), 2, func() {})
-	hosts(p, "10.0.0.1", "10.0.0.2")
+	addHosts(p, "10.0.0.1", "10.0.0.2")
 	var leave []func()
 	for range 2 {
 		_, l, err := p.choose(t.Context(), []string{"10.0.0.1"})

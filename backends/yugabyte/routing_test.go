@@ -190,9 +190,9 @@ func TestNewTablesAreFound(t *testing.T) {
 		}
 	})
 	s := open(t, c.opener(t, nil))
-	c.create(kvTable)
 	before := 0
 	c.set(func() { before = reads })
+	c.create(kvTable)
 	insert := statement(`INSERT INTO kv (p, c, t) VALUES (?, ?, ?)`)
 	for i := range int64(100) {
 		exec(t, s, cql.Step{Mode: cql.Single, Calls: []cql.Call{{Statement: insert, Args: []any{int64(1), i, "a"}}}})
@@ -237,4 +237,21 @@ func TestPartitionHash(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A text is prepared where it is sent, and nowhere else to find out where that is.
+func TestRoutingPreparesNothing(t *testing.T) {
+	c := startCluster(t, n1, n2, n3)
+	c.create(`CREATE KEYSPACE ks`, kvTable)
+	s := open(t, c.opener(t, nil))
+	insert := statement(`INSERT INTO kv (p, c, t) VALUES (?, ?, ?)`)
+	for i := range int64(20) {
+		exec(t, s, cql.Step{Mode: cql.Single, Calls: []cql.Call{{Statement: insert, Args: []any{int64(1), i, "a"}}}})
+	}
+	// Once in turn, when the key is not known yet, then on the leader.
+	c.set(func() {
+		if n := c.texts[insert.Text]; n < 1 || n > 2 {
+			t.Errorf("one text was prepared %d times", n)
+		}
+	})
 }

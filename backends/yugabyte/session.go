@@ -54,6 +54,10 @@ func (s *session) find(ctx context.Context, log *slog.Logger) {
 	if r == nil {
 		r = newRouter(s.options.Keyspace)
 	}
+	select {
+	case <-r.wake: // by the hosts that were just found
+	default:
+	}
 	if err := r.look(ctx, load); err != nil {
 		log.Warn("where tablets are is not known, statements go to all servers in turn", "error", err)
 		r.stale()
