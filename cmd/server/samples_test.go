@@ -175,3 +175,26 @@ func TestSampleForASchemaJob(t *testing.T) {
 		t.Errorf("commands %q", commands)
 	}
 }
+
+// The documents' block of a data store is one that existing deployments have.
+func TestBlockOfTheDocuments(t *testing.T) {
+	content, err := os.ReadFile("../../docs/yugabyte.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(content), "```yaml\n")
+	block, _, ended := strings.Cut(block, "```")
+	if !found || !ended {
+		t.Fatal("docs/yugabyte.md shows no configuration")
+	}
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	block += "    visibility: {sql: {pluginName: sqlite, databaseName: v, connectAddr: localhost, connectProtocol: tcp}}\n" +
+		"  visibilityStore: visibility\n  numHistoryShards: 4\nclusterMetadata: {currentClusterName: active}\n"
+	if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("YUGABYTE_PASSWORD", "secret") // where such deployments keep it
+	if o := options(t, loadAs(t, "yugabyte", "--config-file", file)); o["hosts"] != "yb-tservers" {
+		t.Errorf("options %v", o)
+	}
+}

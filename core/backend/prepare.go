@@ -3,8 +3,8 @@ package backend
 import "context"
 
 // Preparer is an [Opener] whose servers differ in what they can do. The schema
-// tool prepares a keyspace with it after "schema create" and "schema update",
-// also when there was nothing to update: what the servers can do is found out
+// tool prepares a keyspace with it at the end of "schema update", also when there
+// was nothing to update: what the servers can do is found out
 // and recorded in the keyspace, so that all hosts, of two releases too, write
 // alike. Servers that open the keyspace read the record and need no right to
 // change the schema.
