@@ -66,6 +66,8 @@ type Opener struct {
 	dial    client.Dial
 }
 
+var _ backend.Remote = (*Opener)(nil)
+
 // Keyspace implements backend.Opener.
 func (o *Opener) Keyspace() string { return o.options.Keyspace }
 
@@ -74,6 +76,16 @@ func (o *Opener) Options() any { return o.options }
 
 // Dialect implements backend.Opener.
 func (o *Opener) Dialect() dialect.Dialect { return variant.New() }
+
+// Security implements backend.Remote.
+func (o *Opener) Security() backend.Security { return o.options.Security() }
+
+// At implements backend.Remote.
+func (o *Opener) At(address string) backend.Opener {
+	one := *o
+	one.options.Options = o.options.At(address)
+	return &one
+}
 
 // Open implements backend.Opener.
 func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {

@@ -63,7 +63,10 @@ type Opener struct {
 	dial    Dial
 }
 
-var _ backend.Preparer = (*Opener)(nil)
+var (
+	_ backend.Preparer = (*Opener)(nil)
+	_ backend.Remote   = (*Opener)(nil)
+)
 
 // Keyspace implements backend.Opener.
 func (o *Opener) Keyspace() string { return o.options.Keyspace }
@@ -73,6 +76,16 @@ func (o *Opener) Options() any { return o.options }
 
 // Dialect implements backend.Opener.
 func (o *Opener) Dialect() dialect.Dialect { return variant.New(variant.All) }
+
+// Security implements backend.Remote.
+func (o *Opener) Security() backend.Security { return o.options.Security() }
+
+// At implements backend.Remote.
+func (o *Opener) At(address string) backend.Opener {
+	one := *o
+	one.options.Options = o.options.At(address)
+	return &one
+}
 
 // Open implements backend.Opener.
 func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection, error) {

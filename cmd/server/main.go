@@ -37,6 +37,7 @@ func newApp() *cli.App {
 		startCommand(),
 		startDevCommand(),
 		schemaCommand(),
+		doctorCommand(),
 		cqlCommand(),
 		renderConfigCommand(),
 		validateDynamicConfigCommand(),

@@ -161,10 +161,15 @@ func chosen(c *cli.Context) (backend.Opener, error) {
 		return nil, fmt.Errorf("Unable to load configuration: %w", err) //nolint:staticcheck // upstream's text
 	}
 	if cfg.loaded.Chosen == nil {
-		return nil, fmt.Errorf("the default store of the configuration is a stock one, for which upstream's tools are made: choose one of %s, e.g. with --set backend=%s",
-			strings.Join(cfg.registry.Names(), ", "), cfg.registry.Names()[0])
+		return nil, noneChosen(cfg)
 	}
 	return cfg.loaded.Chosen.Opener, nil
+}
+
+// noneChosen is the error of commands for a database of ours.
+func noneChosen(cfg configuration) error {
+	return fmt.Errorf("the default store of the configuration is a stock one, for which upstream's tools are made: choose one of %s, e.g. with --set backend=%s",
+		strings.Join(cfg.registry.Names(), ", "), cfg.registry.Names()[0])
 }
 
 // replication reads the flags of create.

@@ -26,16 +26,18 @@ type Preparer interface {
 // Finding is one thing that a server was asked, and what it answered.
 type Finding struct {
 	// Name of the ability, e.g. "null elements".
-	Name string
+	Name string `json:"name"`
 	// Statement is what was sent, and Expect what a server that has the ability
 	// answers, in words; Outcome is what this one did, "" if it was not asked.
-	Statement, Expect, Outcome string
+	Statement string `json:"statement"`
+	Expect    string `json:"expect"`
+	Outcome   string `json:"outcome,omitempty"`
 	// Able: the outcome is the expected one.
-	Able bool
+	Able bool `json:"able"`
 	// Needed abilities have no replacement: without one a server cannot be used.
 	// Others are used where they are there, or are for information.
-	Needed bool
+	Needed bool `json:"needed"`
 	// Recorded is what the keyspace's record says of the ability: "yes", "no", or
 	// "" if it has none.
-	Recorded string
+	Recorded string `json:"recorded,omitempty"`
 }

@@ -332,3 +332,17 @@ func validKeyspace(name string) bool {
 	}
 	return true
 }
+
+// Security tells how connections are protected.
+func (o *Options) Security() backend.Security {
+	return backend.Security{
+		TLS: o.TLS.Enabled, Verified: o.TLS.Enabled && o.TLS.EnableHostVerification,
+		User: o.User, Contacts: slices.Clone(o.Hosts),
+	}
+}
+
+// At returns the options for one node alone.
+func (o Options) At(address string) Options {
+	o.Hosts, o.DisableInitialHostLookup = []string{address}, true
+	return o
+}
