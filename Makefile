@@ -96,12 +96,12 @@ soak: build ## 100,000 random statements against Cassandra, 25 bugs built into t
 	  -mutants -mutant-results $(CURDIR)/results/embedded-seeded.json
 	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
 
-# Each fuzz target for FUZZ_TIME; what one finds stays in its package's testdata/fuzz.
+# Each fuzz target for FUZZ_TIME, little of it for shortening inputs; what one finds stays in its package's testdata/fuzz.
 FUZZ_TIME ?= 1m
 .PHONY: fuzz
 fuzz: ## every fuzz target, one minute each (FUZZ_TIME)
 	@grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|/[^/]*:[0-9]*:func | |; s|(.*||' | while read -r dir target; do \
-	  $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$dir" || exit 1; \
+	  $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "$$dir" || exit 1; \
 	done
 
 .PHONY: faults

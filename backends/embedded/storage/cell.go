@@ -127,6 +127,9 @@ const (
 	cellBits = 3
 )
 
+// mostID is the greatest column ID that fits an entry's head.
+const mostID = math.MaxUint32
+
 // appendTo appends the binary form of p.
 func (p *packed) appendTo(dst []byte) []byte {
 	base := int64(0)
@@ -189,37 +192,37 @@ func (e *entry) appendTo(dst []byte, base int64) []byte {
 
 var errRowForm = errors.New("a stored row is damaged: restore from a backup")
 
-// decode reads the binary form; values alias b.
+// decode reads the binary form, and takes nothing that appendTo never writes;
+// values alias b.
 func (p *packed) decode(b []byte) error {
 	p.reset()
 	d := decoder{b: b}
 	flags := d.byte()
 	base := d.int64()
+	d.want(flags < rowDeleted<<1 && flags&(rowLive|rowLiveTTL) != rowLiveTTL)
 	if flags&rowLive != 0 {
 		p.live.Timestamp = base
+		d.want(p.live.present())
 	}
 	if flags&rowLiveTTL != 0 {
-		p.live.TTL = int32(d.uvarint())
-		p.live.Expiry = int64(d.uvarint())
+		p.live.TTL, p.live.Expiry = d.ttl()
 	}
 	if flags&rowDeleted != 0 {
 		p.deleted = d.int64()
 		p.deletedAt = int64(d.uvarint())
+		d.want(p.deleted != noTime)
 	}
-	for len(d.b) > 0 && !d.bad {
+	for from := uint64(0); len(d.b) > 0 && !d.bad; {
 		head := d.uvarint()
-		cf := byte(head) & (1<<cellBits - 1)
-		e := entry{id: uint32(head >> cellBits), dead: cf&cellDead != 0}
+		cf, id := byte(head)&(1<<cellBits-1), head>>cellBits
+		d.want(from <= id && id <= mostID)
+		from = id + 1
+		e := entry{id: uint32(id), dead: cf&cellDead != 0}
 		e.Timestamp = base
 		if cf&cellTime != 0 {
 			e.Timestamp = d.int64()
 		}
-		if cf&cellTTL != 0 {
-			e.TTL = int32(d.uvarint())
-		}
-		if cf&(cellTTL|cellDead) != 0 {
-			e.Expiry = int64(d.uvarint())
-		}
+		d.rest(&e, cf)
 		if !e.dead {
 			e.Value = d.take(d.uvarint())
 		}
@@ -257,15 +260,13 @@ func (e *entry) appendElement(dst []byte) []byte {
 func (e *entry) decodeElement(b []byte) error {
 	d := decoder{b: b}
 	flags := d.byte()
+	d.want(flags == 0 || flags == cellTTL || flags == cellDead)
 	*e = entry{dead: flags&cellDead != 0}
 	e.Timestamp = d.int64()
-	if flags&cellTTL != 0 {
-		e.TTL = int32(d.uvarint())
-	}
-	if flags != 0 {
-		e.Expiry = int64(d.uvarint())
-	}
-	if !e.dead {
+	d.rest(e, flags)
+	if e.dead {
+		d.want(len(d.b) == 0)
+	} else {
 		e.Value = d.take(uint64(len(d.b)))
 	}
 	if d.bad {
@@ -274,10 +275,37 @@ func (e *entry) decodeElement(b []byte) error {
 	return nil
 }
 
-// decoder reads a stored value; bad is set where it ends early.
+// decoder reads a stored value; bad is set where it ends early or says what is
+// never written.
 type decoder struct {
 	b   []byte
 	bad bool
+}
+
+func (d *decoder) want(ok bool) {
+	if !ok {
+		d.bad = true
+	}
+}
+
+// ttl reads what the mark of a row or a cell that is to expire has.
+func (d *decoder) ttl() (ttl int32, expiry int64) {
+	t := d.uvarint()
+	expiry = int64(d.uvarint())
+	d.want(t <= math.MaxInt32 && expiry > 0)
+	return int32(t), expiry
+}
+
+// rest reads what flags say that a cell has of TTL, expiry, second of deletion.
+func (d *decoder) rest(e *entry, flags byte) {
+	switch flags & (cellTTL | cellDead) {
+	case cellTTL:
+		e.TTL, e.Expiry = d.ttl()
+	case cellDead:
+		e.Expiry = int64(d.uvarint())
+	case cellTTL | cellDead:
+		d.bad = true
+	}
 }
 
 func (d *decoder) take(n uint64) []byte {

@@ -707,26 +707,3 @@ func TestKeysTooLongAreErrors(t *testing.T) {
 		t.Fatalf("PartitionOf() = %v, want ErrKeyTooLong", err)
 	}
 }
-
-func FuzzStoredRow(f *testing.F) {
-	p := packed{live: liveness{Timestamp: 5, TTL: 3, Expiry: 9}, deleted: 4, deletedAt: 8, entries: []entry{
-		{id: 1, Cell: Cell{Value: []byte("x"), Timestamp: 5}},
-		{id: 70000, dead: true, Cell: Cell{Timestamp: 6, Expiry: 3}},
-		{id: 70001, Cell: Cell{Value: []byte{}, Timestamp: 7, TTL: 1, Expiry: 10}},
-	}}
-	f.Add(p.appendTo(nil))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var p, q packed
-		if p.decode(b) != nil {
-			return
-		}
-		if err := q.decode(p.appendTo(nil)); err != nil {
-			t.Fatalf("%x: %v", b, err)
-		}
-		if len(p.entries) != len(q.entries) || p.live != q.live || p.deleted != q.deleted {
-			t.Fatalf("%x does not come back", b)
-		}
-		var e entry
-		_ = e.decodeElement(b)
-	})
-}
