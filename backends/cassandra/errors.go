@@ -35,20 +35,13 @@ func convertError(err error) error {
 
 // describe adds what a timeout says of itself.
 func describe(e *cql.Error, err error) {
-	var (
-		writeTimeout *gocql.RequestErrWriteTimeout
-		writeFailure *gocql.RequestErrWriteFailure
-		readTimeout  *gocql.RequestErrReadTimeout
-		casUnknown   *gocql.RequestErrCASWriteUnknown
-	)
-	switch {
-	case errors.As(err, &writeTimeout):
-		e.WriteType, e.Received = writeTimeout.WriteType, writeTimeout.Received
-	case errors.As(err, &writeFailure):
-		e.WriteType, e.Received = writeFailure.WriteType, writeFailure.Received
-	case errors.As(err, &readTimeout):
-		e.Received = readTimeout.Received
-	case errors.As(err, &casUnknown):
-		e.WriteType, e.Received = "CAS", casUnknown.Received
+	if timeout, ok := client.As[gocql.RequestErrWriteTimeout](err); ok {
+		e.WriteType, e.Received = timeout.WriteType, timeout.Received
+	} else if failure, ok := client.As[gocql.RequestErrWriteFailure](err); ok {
+		e.WriteType, e.Received = failure.WriteType, failure.Received
+	} else if timeout, ok := client.As[gocql.RequestErrReadTimeout](err); ok {
+		e.Received = timeout.Received
+	} else if unknown, ok := client.As[gocql.RequestErrCASWriteUnknown](err); ok {
+		e.WriteType, e.Received = "CAS", unknown.Received
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"testing"
 
 	"github.com/gocql/gocql"
@@ -22,6 +23,9 @@ func TestConvertError(t *testing.T) {
 	}{
 		{"write timeout", timeout, cql.Error{Reach: cql.Replied, Code: 0, WriteType: "CAS", Received: 1}},
 		{"write timeout in another error", fmt.Errorf("x: %w", timeout), cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
+		{"write timeout by value", *timeout, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
+		{"read timeout by value", gocql.RequestErrReadTimeout{Received: 2}, cql.Error{Reach: cql.Replied, Received: 2}},
+		{"CAS with unknown outcome by value", gocql.RequestErrCASWriteUnknown{Received: 1}, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
 		{"write failure", &gocql.RequestErrWriteFailure{WriteType: "BATCH"}, cql.Error{Reach: cql.Replied, WriteType: "BATCH"}},
 		{"read timeout", &gocql.RequestErrReadTimeout{Received: 2}, cql.Error{Reach: cql.Replied, Received: 2}},
 		{"CAS with unknown outcome", &gocql.RequestErrCASWriteUnknown{Received: 1}, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
@@ -48,7 +52,7 @@ func TestConvertError(t *testing.T) {
 			if got.Reach != tt.want.Reach || got.Code != tt.want.Code || got.WriteType != tt.want.WriteType || got.Received != tt.want.Received {
 				t.Fatalf("convertError() = %+v, want %+v", *got, tt.want)
 			}
-			if !errors.Is(got, tt.give) {
+			if !reflect.DeepEqual(got.Err, tt.give) {
 				t.Fatal("the driver's error is not kept")
 			}
 		})

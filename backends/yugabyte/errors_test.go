@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"testing"
 
 	"github.com/yugabyte/gocql"
@@ -33,6 +34,9 @@ func TestConvertError(t *testing.T) {
 	}{
 		{"write timeout", timeout, cql.Error{Reach: cql.Replied, Code: 0, WriteType: "CAS", Received: 1}},
 		{"write timeout in another error", fmt.Errorf("x: %w", timeout), cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
+		{"write timeout by value", *timeout, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
+		{"read timeout by value", gocql.RequestErrReadTimeout{Received: 2}, cql.Error{Reach: cql.Replied, Received: 2}},
+		{"CAS with unknown outcome by value", gocql.RequestErrCASWriteUnknown{Received: 1}, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
 		{"write failure", &gocql.RequestErrWriteFailure{WriteType: "BATCH"}, cql.Error{Reach: cql.Replied, WriteType: "BATCH"}},
 		{"read timeout", &gocql.RequestErrReadTimeout{Received: 2}, cql.Error{Reach: cql.Replied, Received: 2}},
 		{"CAS with unknown outcome", &gocql.RequestErrCASWriteUnknown{Received: 1}, cql.Error{Reach: cql.Replied, WriteType: "CAS", Received: 1}},
@@ -62,7 +66,7 @@ func TestConvertError(t *testing.T) {
 				tt.want.Message != "" && got.Message != tt.want.Message {
 				t.Fatalf("convertError() = %+v, want %+v", *got, tt.want)
 			}
-			if !errors.Is(got, tt.give) {
+			if !reflect.DeepEqual(got.Err, tt.give) {
 				t.Fatal("the driver's error is not kept")
 			}
 		})

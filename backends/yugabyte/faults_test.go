@@ -309,3 +309,37 @@ func TestSessionFindsServersThatMoved(t *testing.T) {
 		return err
 	})
 }
+
+// Every code of the protocol arrives as it was sent, with its message.
+func TestEveryCodeOfTheProtocolArrives(t *testing.T) {
+	codes := []wire.ErrorCode{
+		wire.CodeServerError, wire.CodeProtocolError, wire.CodeBadCredentials, wire.CodeUnavailable, wire.CodeOverloaded, wire.CodeBootstrapping,
+		wire.CodeTruncate, wire.CodeWriteTimeout, wire.CodeReadTimeout, wire.CodeReadFailure, wire.CodeFunctionFailure, wire.CodeWriteFailure,
+		wire.CodeSyntaxError, wire.CodeUnauthorized, wire.CodeInvalid, wire.CodeConfigError, wire.CodeAlreadyExists,
+	}
+	c := startCluster(t, n1)
+	c.create(`CREATE KEYSPACE ks`, kvTable)
+	s := open(t, c.opener(t, nil))
+	step := single(insertText, int64(1), int64(1), "a")
+	exec(t, s, step)
+	for _, code := range codes {
+		want := &wire.Error{Code: code, Message: "what it says", Received: 1, Required: 2, WriteType: "CAS", Consistency: wire.Quorum}
+		c.set(func() {
+			c.answer = func(_, text string) (*server.Result, error) {
+				if strings.Contains(text, "INSERT INTO kv") {
+					return nil, want
+				}
+				return nil, nil
+			}
+		})
+		_, err := s.Exec(t.Context(), &step)
+		var e *cql.Error
+		if !errors.As(err, &e) || e.Reach != cql.Replied || e.Code != int(code) || !strings.Contains(e.Message, "what it says") {
+			t.Errorf("0x%04x arrived as %+v, %v", int(code), e, err)
+			continue
+		}
+		if (code == wire.CodeWriteTimeout || code == wire.CodeWriteFailure) && (e.WriteType != "CAS" || e.Received != 1) {
+			t.Errorf("0x%04x arrived as %+v", int(code), e)
+		}
+	}
+}

@@ -55,6 +55,21 @@ func Convert(err error, unsent []error, describe func(*cql.Error, error)) error 
 	return e
 }
 
+// As finds an error of type T in err, or a pointer to one: drivers return the
+// types of the server's errors by either form.
+func As[T error, P interface {
+	*T
+	error
+}](err error) (found T, ok bool) {
+	if found, ok = errors.AsType[T](err); ok {
+		return found, true
+	}
+	if p, ok := errors.AsType[P](err); ok && p != nil {
+		return *p, true
+	}
+	return found, false
+}
+
 // Lost tells whether err means that the driver's session has no way left to the
 // database, so that a new session is worth making: it is one of the driver's
 // errors that say so, or one of the network.
