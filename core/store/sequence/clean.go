@@ -14,9 +14,9 @@ const (
 	lateness = 90 * time.Second
 	// rangeRests is how long after a range has ended its rows are looked through.
 	// Until then its end is kept, and with it what tells its rows apart; after
-	// that every row of it is shown. It must also outlast the pause of a process
-	// that is stopped just before it sends something, and that has then lost its
-	// connections.
+	// that every row of it is shown. So it must outlast a deposed owner that does
+	// not know it: freshFor, the time of one call, the 60 s of the server, and a
+	// pause of the process just before it sends something.
 	rangeRests = 10 * time.Minute
 	// cleanEvery is how often it is looked whether something is due.
 	cleanEvery = 10 * time.Second

@@ -140,6 +140,9 @@ type shard struct {
 	// lease is what is known of an own lease; only then does it mean something.
 	lease lease
 	next  int64 // next number
+	// confirmed is when the lease was certainly held: just before a statement was
+	// sent that took effect.
+	confirmed time.Time
 	// pending are burned numbers that are not stored yet, all above lease.last.
 	pending []span
 	// flying is the attempt that is under way, unsettled the one of which it is
@@ -198,10 +201,10 @@ func (s *shard) lost() {
 }
 
 // owned begins an own range whose first number is above last.
-func (s *shard) owned(l lease) {
+func (s *shard) owned(l lease, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.own, s.lease, s.next = true, l, l.last+1
+	s.own, s.lease, s.next, s.confirmed = true, l, l.last+1, since
 	s.pending, s.unsettled, s.barriers, s.seen = nil, nil, nil, nil
 }
 
@@ -214,12 +217,13 @@ func (x *Executor) create(ctx context.Context, w *plan.Write) error {
 		return err
 	}
 	defer s.release()
+	since := time.Now()
 	if err := x.plain(ctx, w); err != nil {
 		return err
 	}
 	for _, e := range w.Mutations[at].Effects {
 		if rangeID, ok := e.Value.(int64); ok && e.Column == plan.ShardRangeID {
-			s.owned(lease{rangeID: rangeID})
+			s.owned(lease{rangeID: rangeID}, since)
 		}
 	}
 	return nil
@@ -256,6 +260,10 @@ const (
 	settleFor = 3 * time.Second
 	// barrierFor is how long one barrier may take.
 	barrierFor = time.Second
+	// freshFor is how long an owner may store rows ahead without having seen that
+	// it still holds the lease. It must be shorter than rangeRests by all that
+	// such rows can be late: see there.
+	freshFor = 5 * time.Minute
 	// takeFor is how long a takeover may go on for a caller without a deadline.
 	takeFor = 10 * time.Second
 	// breath is the pause before something that failed at once is tried again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
@@ -30,12 +31,13 @@ const (
 func (x *Executor) settle(ctx context.Context, s *shard) (v verdict, row *lease, err error) {
 	for {
 		w, burned, number := s.barrier()
+		since := time.Now()
 		try, cancel := context.WithTimeout(ctx, barrierFor)
 		sent := x.inner.Write(try, w)
 		cancel()
 		x.observe.Count(Barriers, 1)
 		if sent == nil {
-			s.passed(number, burned)
+			s.passed(number, burned, since)
 			return neverTakesEffect, nil, nil
 		}
 		var c *plan.Conflict
@@ -91,13 +93,13 @@ func (s *shard) update(name string, rangeID int64, last *int64, effects ...plan.
 }
 
 // passed notes that a barrier took effect.
-func (s *shard) passed(number int64, burned []span) {
+func (s *shard) passed(number int64, burned []span, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.unsettled; a != nil && len(a.keys) > 0 {
 		s.throwAway(a, false)
 	}
-	s.lease.last, s.lease.burned = number, burned
+	s.lease.last, s.lease.burned, s.confirmed = number, burned, since
 	s.flying, s.unsettled, s.pending, s.barriers = nil, nil, nil, nil
 }
 

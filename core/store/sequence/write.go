@@ -65,9 +65,11 @@ func definite(w *plan.Write, cause error) *errs.Error {
 }
 
 // prepare sees to it that nothing of before is in the way of a write: no attempt
-// is unsettled, and all burned numbers are stored.
+// is unsettled, all burned numbers are stored, and the lease was held a short
+// while ago: rows that are stored ahead under a lease that was lost long ago would
+// come when nobody knows any more with which number their range ended.
 func (x *Executor) prepare(ctx context.Context, s *shard, w *plan.Write) *errs.Error {
-	if s.unsettled == nil && len(s.pending) == 0 {
+	if s.unsettled == nil && len(s.pending) == 0 && time.Since(s.confirmed) < freshFor {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
@@ -87,11 +89,12 @@ func (x *Executor) attempt(ctx context.Context, s *shard, w *plan.Write) *errs.E
 	if err != nil {
 		return err
 	}
+	since := time.Now()
 	block, cancel := withReserve(ctx)
 	sent := x.inner.Write(block, n)
 	cancel()
 	if sent == nil {
-		s.applied(a.number)
+		s.applied(a.number, since)
 		return nil
 	}
 	e := asError(sent)
@@ -162,10 +165,10 @@ func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // applied notes that a number took effect.
-func (s *shard) applied(number int64) {
+func (s *shard) applied(number int64, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lease.last = number
+	s.lease.last, s.confirmed = number, since
 	s.flying, s.unsettled, s.barriers = nil, nil, nil
 }
 
