@@ -14,6 +14,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/core/store"
+	"github.com/temporal-ycql/temporal-ycql/core/store/sequence"
 )
 
 // slowOperation is how long a store's operation may take before it is logged.
@@ -36,6 +37,7 @@ func MakeStores(conn *backend.Connection, p StoreParams) (persistence.DataStoreF
 		exec.New(conn.Session, conn.Dialect, newPlanObserver(p.Metrics, p.Logger)),
 		store.FactoryOptions{
 			Name: storeName(p.BackendName, conn), Cluster: p.ClusterName, Serializer: p.Serializer, Release: release,
+			Sequence: sequenceObserver{p.Metrics},
 		},
 	)
 	if err != nil {
@@ -130,6 +132,14 @@ func (o *planObserver) Done(e *exec.Event) {
 		m.refusals.Record(1)
 		o.logger.Debug("Database write refused.", tag.String("plan", e.Plan), tag.String("key", e.Err.Key), tag.Error(e.Err))
 	}
+}
+
+// sequenceObserver counts what owners of shards do beside the calls of stores.
+type sequenceObserver struct{ handler metrics.Handler }
+
+// Count implements sequence.Observer.
+func (o sequenceObserver) Count(c sequence.Counter, n int) {
+	o.handler.Counter(string(c)).Record(int64(n))
 }
 
 // eventKey names the row that an operation was about.

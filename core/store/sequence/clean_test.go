@@ -59,6 +59,40 @@ func TestEndedRangesAreCleaned(t *testing.T) {
 	})
 }
 
+// An owner that has not seen for long that it still has the lease looks before
+// it stores rows ahead: if it was deposed, nobody could tell them apart.
+func TestAnIdleOwnerLooksFirst(t *testing.T) {
+	for _, deposed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			state, a := started(t)
+			must(t, a.put(2, 1, 10))
+			b := newOwner(t, state)
+			if deposed {
+				must(t, b.update(2, 3))
+				must(t, b.put(3, 2, 20))
+			}
+			a.x.Close() // it would find out while it cleans
+			time.Sleep(2 * rangeRests)
+			synctest.Wait()
+			before, rows := len(a.net.sent), state.Len(plan.NumberedTasks)
+			err := a.put(2, 3, 15)
+			sent := a.net.sent[before:]
+			if deposed {
+				if !isLost(err) || !slices.Equal(sent, []string{"Barrier"}) || state.Len(plan.NumberedTasks) != rows {
+					t.Errorf("%v, sent %v", err, sent)
+				}
+				b.shows("10 20")
+				return
+			}
+			must(t, err)
+			must(t, a.put(2, 4, 16))
+			if sent := a.net.sent[before:]; !slices.Equal(sent, []string{"Barrier", "Put", "Put"}) {
+				t.Errorf("sent %v", sent)
+			}
+		})
+	}
+}
+
 func TestALostLeaseIsNotCleaned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, a := started(t)
@@ -70,8 +104,8 @@ func TestALostLeaseIsNotCleaned(t *testing.T) {
 		b.x.Close()
 		time.Sleep(3 * rangeRests)
 		synctest.Wait()
-		if slices.Contains(a.net.sent, "CleanTasks") || len(row(t, state).ends) != 2 {
-			t.Errorf("sent %v, row %+v", a.net.sent, row(t, state))
+		if slices.Contains(a.net.clean, "CleanTasks") || len(row(t, state).ends) != 2 {
+			t.Errorf("sent %v, row %+v", a.net.clean, row(t, state))
 		}
 	})
 }

@@ -44,8 +44,14 @@ type network struct {
 	pick   func(w *plan.Write) fault // nil: fine
 	before func(w *plan.Write)       // runs before a write is sent
 	flight []*plan.Write             // what lands late
-	sent   []string                  // names of writes
+	sent   []string                  // names of writes, but for those of the cleaner
+	clean  []string                  // those
+
+	callers bool // nothing goes wrong with what the cleaner does
 }
+
+// caller marks contexts of calls, as against those of the cleaner.
+type caller struct{}
 
 var traits = cql.Traits{Atomic: cql.AtomicTables, TTL: true, RerunsBlocks: true, Sequenced: true}
 
@@ -54,8 +60,15 @@ func newNetwork(state *memory.State) *network {
 }
 
 func (n *network) Write(ctx context.Context, w *plan.Write) error {
+	if n.callers && ctx.Value(caller{}) == nil {
+		return n.Executor.Write(ctx, w)
+	}
 	n.mu.Lock()
-	n.sent = append(n.sent, w.Name)
+	if ctx.Value(caller{}) == nil {
+		n.clean = append(n.clean, w.Name)
+	} else {
+		n.sent = append(n.sent, w.Name)
+	}
 	before := n.before
 	n.mu.Unlock()
 	if before != nil {
@@ -198,6 +211,8 @@ func newOwner(t testing.TB, state *memory.State) *owner {
 	return o
 }
 
+func (o *owner) ctx() context.Context { return context.WithValue(o.t.Context(), caller{}, true) }
+
 func hold(rangeID int64) plan.Mutation {
 	return plan.Mutation{
 		Table: plan.Shards, Op: plan.Assert, Key: []any{shardID},
@@ -235,7 +250,7 @@ func put(rangeID, id int64, tasks ...int64) *plan.Write {
 }
 
 func (o *owner) put(rangeID, id int64, tasks ...int64) error {
-	return o.x.Write(o.t.Context(), put(rangeID, id, tasks...))
+	return o.x.Write(o.ctx(), put(rangeID, id, tasks...))
 }
 
 func info(text string) plan.Effect {
@@ -243,7 +258,7 @@ func info(text string) plan.Effect {
 }
 
 func (o *owner) create() error {
-	return o.x.Write(o.t.Context(), &plan.Write{Name: "CreateShard", Scope: plan.Atomic, Mutations: []plan.Mutation{{
+	return o.x.Write(o.ctx(), &plan.Write{Name: "CreateShard", Scope: plan.Atomic, Mutations: []plan.Mutation{{
 		Table: plan.Shards, Op: plan.Insert, Key: []any{shardID}, Conds: []plan.Cond{{Test: plan.RowAbsent}},
 		Effects: []plan.Effect{{Op: plan.Set, Column: plan.ShardRangeID, Value: int64(1)}, info("new")},
 	}}})
@@ -257,7 +272,7 @@ func (o *owner) update(from, to int64) error {
 	}
 	w.Mutations[0].Op = plan.Update
 	w.Mutations[0].Effects = []plan.Effect{{Op: plan.Set, Column: plan.ShardRangeID, Value: to}, info(fmt.Sprint("range ", to))}
-	return o.x.Write(o.t.Context(), w)
+	return o.x.Write(o.ctx(), w)
 }
 
 // get is GetOrCreateShard.

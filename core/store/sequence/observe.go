@@ -7,32 +7,25 @@ type Counter string
 // What is counted.
 const (
 	// Barriers are statements that settle a write or store burned numbers.
-	Barriers Counter = "shard_write_barriers"
+	Barriers Counter = "persistence_shard_write_barriers"
 	// SettledApplied and SettledNotApplied are writes whose answer was lost and
 	// that turned out to have taken effect, and not to.
-	SettledApplied    Counter = "shard_writes_settled_applied"
-	SettledNotApplied Counter = "shard_writes_settled_not_applied"
+	SettledApplied    Counter = "persistence_shard_writes_settled_applied"
+	SettledNotApplied Counter = "persistence_shard_writes_settled_not_applied"
 	// Unsettled are writes that were reported as of unknown outcome.
-	Unsettled Counter = "shard_writes_unsettled"
+	Unsettled Counter = "persistence_shard_writes_unsettled"
 	// Reloads are those that the server would have made of a shard, had the
 	// outcome of its write stayed unknown.
-	Reloads Counter = "shard_reloads_avoided"
+	Reloads Counter = "persistence_shard_reloads_avoided"
 	// Takeovers are ranges that were made, renewals included.
-	Takeovers Counter = "shard_takeovers"
+	Takeovers Counter = "persistence_shard_takeovers"
 	// NotOwner are writes that were refused without asking the database.
-	NotOwner Counter = "shard_writes_not_by_owner"
+	NotOwner Counter = "persistence_shard_writes_not_by_owner"
 	// HiddenRows are rows that reads passed over, CleanedRows those that were
 	// deleted for it.
-	HiddenRows  Counter = "shard_task_rows_hidden"
-	CleanedRows Counter = "shard_task_rows_cleaned"
+	HiddenRows  Counter = "persistence_shard_task_rows_hidden"
+	CleanedRows Counter = "persistence_shard_task_rows_cleaned"
 )
-
-// Counters lists all of them.
-func Counters() []Counter {
-	return []Counter{
-		Barriers, SettledApplied, SettledNotApplied, Unsettled, Reloads, Takeovers, NotOwner, HiddenRows, CleanedRows,
-	}
-}
 
 // Observer is told what happens beside the calls of stores. It must not block.
 type Observer interface {

@@ -62,12 +62,11 @@ type world struct {
 	ranges [2]int64 // of the range that an owner believes to have; 0: none
 	nextID int64
 	// told: by mark, whether a write was reported as applied.
-	told    map[int64]bool
-	tasks   map[int64][]int64 // by mark
-	depth   int
-	storm   bool // nothing goes right
-	passing bool // time, and with it what cleans
-	trace   []string
+	told  map[int64]bool
+	tasks map[int64][]int64 // by mark
+	depth int
+	storm bool // nothing goes right
+	trace []string
 
 	applied, refused, unknown, takeovers, reads int
 }
@@ -117,10 +116,8 @@ func (w *world) start(i int) {
 		before.x.Close()
 		o.net.flight = before.net.flight
 	}
+	o.net.callers = true // the cleaner comes at any moment: its faults would not be the same each time
 	o.net.pick = func(p *plan.Write) fault {
-		if p.Name == "CleanTasks" {
-			return fine // at any moment: a fault would not be the same each time
-		}
 		f := fine
 		calm := 6
 		if w.storm {
@@ -137,9 +134,9 @@ func (w *world) start(i int) {
 		w.logf("owner %d: %s %s", i, p.Name, f)
 		return f
 	}
-	o.net.before = func(p *plan.Write) {
+	o.net.before = func(*plan.Write) {
 		// Somebody else gets on between the statements of this one.
-		if p.Name != "CleanTasks" && !w.passing && w.depth < 2 && w.r.IntN(5) == 0 {
+		if w.depth < 2 && w.r.IntN(5) == 0 {
 			w.depth++
 			w.act(1 - i)
 			w.depth--
@@ -160,10 +157,8 @@ func (w *world) step() {
 		// Longer than anything is under way.
 		w.landAll()
 		w.logf("time passes")
-		w.passing = true
 		time.Sleep([]time.Duration{lateness, rangeRests}[w.r.IntN(2)] + cleanEvery)
 		synctest.Wait()
-		w.passing = false
 	case 2, 3:
 		w.owners[w.r.IntN(2)].net.land(w.t, w.r.IntN)
 	default:
@@ -229,7 +224,7 @@ func (w *world) write(i int) {
 		delete(w.tasks, id) // they must never show
 	}
 	w.logf("owner %d writes %d in range %d", i, of, rangeID)
-	err := w.owners[i].x.Write(w.t.Context(), p)
+	err := w.owners[i].x.Write(w.owners[i].ctx(), p)
 	w.logf("owner %d: %d: %v", i, of, err)
 	e := asErr(err)
 	switch {

@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 		state, o := started(t)
 		must(t, o.put(2, 1, 10))
 		w := put(2, 1, 20)
-		err := o.x.Write(t.Context(), w)
+		err := o.x.Write(o.ctx(), w)
 		var c *plan.Conflict
 		e := failure(t, err)
 		if e.Kind != errs.Conflict || e.Outcome != errs.NotApplied || !errors.As(err, &c) || c.Write != w || c.Mutation != 1 ||
@@ -169,7 +169,7 @@ func TestUnsettled(t *testing.T) {
 						return lostBefore
 					}
 				}
-				ctx, cancel := context.WithCancel(t.Context())
+				ctx, cancel := context.WithCancel(o.ctx())
 				o.net.before = func(w *plan.Write) {
 					if w.Name == "Put" {
 						cancel() // the caller leaves while the block is under way
@@ -302,7 +302,7 @@ func TestAWriteThatIsOvertakenByATakeover(t *testing.T) {
 func TestACallerWhoHasLeftSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, o := started(t)
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(o.ctx())
 		cancel()
 		before := len(o.net.sent)
 		e := failure(t, o.x.Write(ctx, put(2, 1, 10)))
