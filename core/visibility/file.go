@@ -93,6 +93,10 @@ func openFile(o options, logger log.Logger) (f *file, err error) {
 	if err := conn.prepare(ctx); err != nil {
 		return nil, describe("open visibility file", path, err)
 	}
+	if err := conn.writable(ctx); err != nil {
+		_ = conn.close()
+		return nil, describe("open visibility file", path, err)
+	}
 	return &file{path: path, options: o, writer: startWriter(path, dsn, o.linger, conn, logger)}, nil
 }
 

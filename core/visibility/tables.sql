@@ -94,6 +94,7 @@ CREATE VIRTUAL TABLE executions_visibility_fts_text USING fts5 (
   Text01,
   Text02,
   Text03,
+  columnsize=0,
   content='executions_visibility',
   tokenize="unicode61 remove_diacritics 2"
 );
@@ -110,6 +111,7 @@ CREATE VIRTUAL TABLE executions_visibility_fts_keyword_list USING fts5 (
   KeywordList03,
   TemporalKeywordList01,
   TemporalKeywordList02,
+  columnsize=0,
   content='executions_visibility',
   tokenize="unicode61 remove_diacritics 0 categories 'C* L* M* N* P* S* Z*' separators '♡'"
 );

@@ -146,19 +146,33 @@ func (w *writer) run() {
 	}
 }
 
-// gather adds to a group what comes within the linger.
+// gather adds to a group what is waiting, and what comes within the linger.
 func (w *writer) gather(group []*write, timer *time.Timer) []*write {
-	timer.Reset(w.linger)
+	expired := w.linger == 0
+	if !expired {
+		timer.Reset(w.linger)
+	}
 	for len(group) < maxGroup {
-		select {
-		case x, open := <-w.queue:
-			if !open {
+		var x *write
+		var open bool
+		if expired {
+			select {
+			case x, open = <-w.queue:
+			default:
 				return group
 			}
-			group = append(group, x)
-		case <-timer.C:
+		} else {
+			select {
+			case x, open = <-w.queue:
+			case <-timer.C:
+				expired = true
+				continue
+			}
+		}
+		if !open {
 			return group
 		}
+		group = append(group, x)
 	}
 	return group
 }
@@ -288,6 +302,17 @@ func (c *connection) prepare(ctx context.Context) error {
 		*s.into = stmt
 	}
 	return nil
+}
+
+// writable tries a write that changes nothing: SQLite opens a file that may only
+// be read, and begins a transaction on it, without a word.
+func (c *connection) writable(ctx context.Context) error {
+	if _, err := c.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	_, err := c.db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
+	_, rollback := c.rollback.ExecContext(ctx)
+	return errors.Join(err, rollback)
 }
 
 // close closes the statements with the connection.
