@@ -38,7 +38,7 @@ func (r *reading) hint() int {
 		return 0
 	}
 	each := max(1, r.bytes/len(r.out))
-	return min(max(1, r.s.o.PageBytes/each), r.s.o.PageRows, max(64, 4*r.rows))
+	return min(max(1, r.s.o.PageBytes/each), r.s.o.PageRows, max(firstRows, 4*r.rows))
 }
 
 func (r *reading) nextStep() {

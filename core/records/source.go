@@ -34,6 +34,10 @@ type Options struct {
 	Now func() time.Time
 }
 
+// firstRows is how many rows the first page of a part asks for: nobody knows yet
+// how large they are.
+const firstRows = 64
+
 // Source reads the records of one keyspace. It is safe for concurrent use and
 // holds no state of its own: pages of several parts may be read side by side.
 type Source struct {
@@ -67,11 +71,14 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 			reads = append(reads, st.reads()...)
 		}
 		if part.Stage == ShardStage && part.Shard == 1 {
-			reads = append(reads, readExists)
+			reads = append(reads, readExists, readBranchNodes)
 			for _, r := range points {
 				reads = append(reads, r)
 			}
 		}
+	}
+	if ex.Traits().ShardPartition {
+		reads = append(reads, nextFamily, readRows)
 	}
 	if err := ex.Compile(reads...); err != nil {
 		return nil, err
@@ -131,7 +138,7 @@ func (s *Source) Page(ctx context.Context, part Part, at Cursor) (Page, error) {
 			return Page{}, err
 		}
 	}
-	r := &reading{s: s, pos: pos, rows: s.o.PageRows}
+	r := &reading{s: s, pos: pos, rows: min(firstRows, s.o.PageRows)}
 	if pos.Rows > 0 {
 		r.rows = min(pos.Rows, s.o.PageRows)
 	}

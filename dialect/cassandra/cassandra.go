@@ -62,6 +62,9 @@ func (*Dialect) Traits() cql.Traits {
 // Texts implements dialect.Dialect.
 func (d *Dialect) Texts() []string { return d.compiler.Texts() }
 
+// Columns lists the columns of every table of the schema that the dialect knows.
+func (d *Dialect) Columns() map[string][]string { return d.layout.Columns() }
+
 // CompileRead implements dialect.Dialect.
 func (d *Dialect) CompileRead(r *plan.Read) (dialect.ReadProgram, error) {
 	return d.compiler.Read(r)

@@ -224,6 +224,32 @@ func (l *Layout) show(f *Family) {
 	}
 }
 
+// Columns lists the columns of every physical table that the layout uses.
+func (l *Layout) Columns() map[string][]string {
+	all := make(map[string][]string, len(l.shown))
+	add := func(table, column string) {
+		if column != "" && !slices.Contains(all[table], column) {
+			all[table] = append(all[table], column)
+		}
+	}
+	for _, t := range l.tables {
+		for i := range t.Families {
+			f := &t.Families[i]
+			for j := range f.Key {
+				add(f.Name, f.Key[j].Name)
+			}
+			for j := range f.Columns {
+				add(f.Name, f.Columns[j].Name)
+				add(f.Name, f.Columns[j].Encoding)
+			}
+		}
+	}
+	for table := range all {
+		slices.Sort(all[table])
+	}
+	return all
+}
+
 // Table returns the mapping of a logical table.
 func (l *Layout) Table(t *plan.Table) (*Table, error) {
 	if found := l.tables[t]; found != nil {

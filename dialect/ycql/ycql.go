@@ -97,6 +97,9 @@ func (d *Dialect) Texts() []string {
 	return slices.Compact(texts)
 }
 
+// Columns lists the columns of every table of the schema that the dialect knows.
+func (d *Dialect) Columns() map[string][]string { return d.layout.Columns() }
+
 // CompileRead implements dialect.Dialect.
 func (d *Dialect) CompileRead(r *plan.Read) (dialect.ReadProgram, error) {
 	return d.compiler.Read(r)

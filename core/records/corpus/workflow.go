@@ -65,6 +65,15 @@ func (m *maker) execution(r *run, version, archetype int64, closed bool) {
 	for c, v := range r.values {
 		*rec = *rec.With(c, v)
 	}
+	if m.chance(50) {
+		sum, err := records.Checksum(rec, r.info, state)
+		if err != nil {
+			panic(err) // what was made here decodes
+		}
+		*rec = *rec.With(plan.Checksum, m.blob(&persistencespb.Checksum{
+			Version: 1, Flavor: enumsspb.CHECKSUM_FLAVOR_IEEE_CRC32_OVER_PROTO3_BINARY, Value: sum,
+		}))
+	}
 	m.add(records.Current, r.unit, []any{r.shard, r.namespace, r.workflow, archetype}, r.id, state, int64(1), int64(state.State))
 }
 
@@ -105,9 +114,6 @@ func (m *maker) state(r *run) {
 	r.values[plan.Activities], r.values[plan.ChildExecutions] = activities, children
 	r.values[plan.RequestCancels], r.values[plan.Signals], r.values[plan.Timers] = cancels, signals, timers
 	r.values[plan.SignalRequested], r.values[plan.BufferedEvents] = requested, buffered
-	if m.chance(50) {
-		r.values[plan.Checksum] = m.blob(&persistencespb.Checksum{Version: 1, Flavor: enumsspb.CHECKSUM_FLAVOR_IEEE_CRC32_OVER_PROTO3_BINARY, Value: m.bytes(4)})
-	}
 }
 
 // component is a run that is no workflow: CHASM nodes, and a current row of its
