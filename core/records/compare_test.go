@@ -85,7 +85,7 @@ func TestCorruptionsAreFound(t *testing.T) {
 			ka, kb := records.NewKeys(da, diff[0].Slot), records.NewKeys(db, diff[0].Slot)
 			ka.Add(r)
 			kb.Add(&c.Record)
-			if d := ka.Diff(kb, time.Now().UnixMilli()); len(d) != 1 || d[0].Ref.String() != r.Ref().String() {
+			if d := ka.Diff(kb, time.Now().UnixMilli()); len(d) != 1 || d[0].String() != r.Ref().String() {
 				t.Errorf("%s: %s %s is reported as %v", r.KeyString(), c.Path, c.What, d)
 			}
 			fields := records.Fields(r, &c.Record)
@@ -173,8 +173,10 @@ func TestNegativeControl(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	now := time.Now().UnixMilli()
 	task := func(id, expires int64) *records.Record {
-		return &records.Record{Kind: records.Task, Unit: records.QueueUnit([16]byte{1}, "q", 1), Expires: expires,
-			Key: []any{[16]byte{1}, "q", int64(1), int64(0), id}, Values: []any{blob("task")}}
+		return &records.Record{
+			Kind: records.Task, Unit: records.QueueUnit([16]byte{1}, "q", 1), Expires: expires,
+			Key: []any{[16]byte{1}, "q", int64(1), int64(0), id}, Values: []any{blob("task")},
+		}
 	}
 	diff := func(a, b []*records.Record) []records.RecordDiff {
 		da, db := records.NewDigest(records.Content), records.NewDigest(records.Content)

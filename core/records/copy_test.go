@@ -17,6 +17,9 @@ type store struct {
 	source func(t testing.TB, o records.Options) *records.Source
 	writer *records.Writer
 	whole  bool // CHASM nodes are stored as one blob
+
+	admin    cql.Admin // of databases
+	keyspace string
 }
 
 func newStore(t testing.TB, name string, read, write exec.Executor) *store {

@@ -22,6 +22,9 @@ type position struct {
 	Listed bool `json:"listed,omitempty"`
 	// Pending are the partitions that were listed and not read to their end.
 	Pending []pending `json:"pending,omitempty"`
+	// Last is the key of the last record of a table in which servers may show two
+	// rows of one key, the latest first: only the first of them is a record.
+	Last []byte `json:"last,omitempty"`
 	// Rows is how many rows the last page's size lets one hope to fit a page.
 	Rows int `json:"rows,omitempty"`
 }

@@ -12,6 +12,7 @@ import (
 	checksumspb "go.temporal.io/server/api/checksum/v1"
 	enumsspb "go.temporal.io/server/api/enums/v1"
 	persistencespb "go.temporal.io/server/api/persistence/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
@@ -73,6 +74,13 @@ func (s *Source) Meaning(ctx context.Context, r *Record) ([]Problem, error) {
 	return all, err
 }
 
+func decodes(b plan.Blob, into proto.Message) bool { return decodeProto(b, into) == nil }
+
+func uuid(text string) ([16]byte, bool) {
+	u, err := parseUUID(text)
+	return u, err == nil
+}
+
 type reporter func(path, format string, args ...any)
 
 func nodeMeaning(r *Record, report reporter) {
@@ -101,7 +109,7 @@ func (s *Source) currentMeaning(ctx context.Context, r *Record, report reporter)
 		return nil
 	}
 	var here, there persistencespb.WorkflowExecutionState
-	if decodeProto(r.Blob(plan.CurrentState), &here) != nil || decodeProto(execution.Blob(plan.ExecutionState), &there) != nil {
+	if !decodes(r.Blob(plan.CurrentState), &here) || !decodes(execution.Blob(plan.ExecutionState), &there) {
 		return nil // reported where the blob is
 	}
 	switch {
@@ -123,7 +131,7 @@ func (s *Source) executionMeaning(ctx context.Context, r *Record, report reporte
 		report("", "lacks info or state")
 		return nil
 	}
-	if decodeProto(r.Blob(plan.ExecutionInfo), &info) != nil || decodeProto(r.Blob(plan.ExecutionState), &state) != nil {
+	if !decodes(r.Blob(plan.ExecutionInfo), &info) || !decodes(r.Blob(plan.ExecutionState), &state) {
 		return nil // reported
 	}
 	if run, _ := r.Key[3].([16]byte); state.GetRunId() != formatUUID(run) {
@@ -146,8 +154,8 @@ func (s *Source) executionMeaning(ctx context.Context, r *Record, report reporte
 	}
 	last := current.GetItems()[len(current.GetItems())-1].GetEventId()
 	var branch persistencespb.HistoryBranch
-	if err := decodeProto(plan.Blob{Data: current.GetBranchToken()}, &branch); err != nil {
-		report(plan.ExecutionInfo.Name, "branch token cannot be decoded: %v", err)
+	if !decodes(plan.Blob{Data: current.GetBranchToken()}, &branch) {
+		report(plan.ExecutionInfo.Name, "branch token cannot be decoded")
 		return nil
 	}
 	if next := r.Int(plan.NextEventID); next < last+1 {
@@ -168,9 +176,9 @@ var readBranchNodes = &plan.Read{
 // every event from the first to the last must be there.
 func (s *Source) historyMeaning(ctx context.Context, b *persistencespb.HistoryBranch, last int64, report reporter) error {
 	path := "history " + b.GetTreeId() + "/" + b.GetBranchId()
-	tree, treeErr := parseUUID(b.GetTreeId())
-	own, branchErr := parseUUID(b.GetBranchId())
-	if treeErr != nil || branchErr != nil {
+	tree, isTree := uuid(b.GetTreeId())
+	own, isBranch := uuid(b.GetBranchId())
+	if !isTree || !isBranch {
 		report(path, "branch token names no branch")
 		return nil
 	}
@@ -189,8 +197,8 @@ func (s *Source) historyMeaning(ctx context.Context, b *persistencespb.HistoryBr
 	ranges = append(ranges, &persistencespb.HistoryBranchRange{BranchId: b.GetBranchId(), BeginNodeId: begin, EndNodeId: last + 1})
 	next, lastTxn := int64(1), int64(-1<<63)
 	for _, rg := range ranges {
-		id, err := parseUUID(rg.GetBranchId())
-		if err != nil {
+		id, ok := uuid(rg.GetBranchId())
+		if !ok {
 			report(path, "ancestor %q is no branch", rg.GetBranchId())
 			return nil
 		}

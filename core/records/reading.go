@@ -1,6 +1,7 @@
 package records
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ func (r *reading) add(all []Record) {
 	for i := range all {
 		r.bytes += all[i].Size()
 	}
-	if r.out == nil {
+	if len(r.out) == 0 {
 		r.out = all
 		return
 	}
@@ -50,6 +51,13 @@ func (r *reading) flat(ctx context.Context, st *step) error {
 	all, next, err := r.s.readPage(ctx, &st.scans[0], st.scans[0].args(nil), r.pos.Token, r.rows)
 	if err != nil {
 		return err
+	}
+	if n := len(all); n > 0 && st.scans[0].read.Table.Sequenced {
+		first, last := all[0].appendKey(nil), all[n-1].appendKey(nil)
+		if bytes.Equal(first, r.pos.Last) {
+			all = all[1:]
+		}
+		r.pos.Last = last
 	}
 	r.add(all)
 	if r.pos.Token = next; next == nil {
@@ -128,9 +136,9 @@ func (s *Source) readSome(ctx context.Context, st *step, at pending, size int) (
 		}
 		res.records, res.at.Unit = opened.records, opened.unit
 	}
-	bytes := 0
+	read := 0
 	for res.at.Sub < len(st.scans) {
-		if len(res.records) >= size || bytes > s.o.PageBytes/s.o.Concurrency {
+		if len(res.records) >= size || read > s.o.PageBytes/s.o.Concurrency {
 			return res
 		}
 		sc := &st.scans[res.at.Sub]
@@ -143,7 +151,7 @@ func (s *Source) readSome(ctx context.Context, st *step, at pending, size int) (
 			if res.at.Unit != "" {
 				all[i].Unit = res.at.Unit
 			}
-			bytes += all[i].Size()
+			read += all[i].Size()
 		}
 		res.records = append(res.records, all...)
 		if res.at.Token = next; next == nil {

@@ -19,7 +19,7 @@ import (
 func TestReadsCompile(t *testing.T) {
 	for _, d := range []dialect.Dialect{cassandra.New(), ycql.New(ycql.All)} {
 		t.Run(d.Name(), func(t *testing.T) {
-			if _, err := records.NewSource(reading(exec.New(nil, d, nil)), records.Options{Shards: 4}); err != nil {
+			if _, err := records.NewSource(reading(t, exec.New(nil, d, nil)), records.Options{Shards: 4}); err != nil {
 				t.Fatal(err)
 			}
 		})

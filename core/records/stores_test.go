@@ -10,14 +10,15 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/cql"
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
-	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
+	"github.com/temporal-ycql/temporal-ycql/core/store/sequence"
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 )
 
 // prepared makes the keyspace of an opener and opens it.
-func prepared(t testing.TB, o backend.Opener, set schema.Set, alone bool) *backend.Connection {
+func prepared(t testing.TB, o backend.Opener, set schema.Set, alone bool) (*backend.Connection, cql.Admin) {
 	t.Helper()
 	env := backend.Env{Logger: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -36,15 +37,13 @@ func prepared(t testing.TB, o backend.Opener, set schema.Set, alone bool) *backe
 	if err := tool.Update(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := admin.Close(); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = admin.Close() })
 	c, err := o.Open(t.Context(), env)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Session.Close() })
-	return c
+	return c, admin
 }
 
 // engine makes a keyspace in an embedded engine, in memory.
@@ -64,9 +63,11 @@ func engine(t testing.TB, dialect string) *store {
 	if dialect == "ycql" {
 		set = schema.YCQL()
 	}
-	c := prepared(t, o, set, true)
+	c, admin := prepared(t, o, set, true)
 	ex := exec.New(c.Session, c.Dialect, nil)
-	return newStore(t, "embedded "+dialect, reading(ex), ex)
+	s := newStore(t, "embedded "+dialect, reading(t, ex), ex)
+	s.admin, s.keyspace = admin, o.Keyspace()
+	return s
 }
 
 // node makes a keyspace on a real Cassandra; it skips where there is none.
@@ -77,37 +78,24 @@ func node(t testing.TB) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := prepared(t, o, schema.Cassandra(), false)
+	c, admin := prepared(t, o, schema.Cassandra(), false)
 	ex := exec.New(c.Session, c.Dialect, nil)
-	return newStore(t, "cassandra", ex, ex)
+	s := newStore(t, "cassandra", ex, ex)
+	s.admin, s.keyspace = admin, o.Keyspace()
+	return s
 }
 
-// reading is an executor that may read what writes with numbers have stored.
-func reading(ex exec.Executor) exec.Executor {
-	if ex.Traits().Sequenced {
-		return numbered{ex}
+// reading is an executor that shows what a server would be shown: of numbered
+// writes those that took effect.
+func reading(t testing.TB, ex exec.Executor) exec.Executor {
+	t.Helper()
+	if !ex.Traits().Sequenced {
+		return ex
 	}
-	return ex
-}
-
-// numbered reads the rows of all writes.
-type numbered struct{ exec.Executor }
-
-func (n numbered) Compile(reads ...*plan.Read) error {
-	all := make([]*plan.Read, len(reads))
-	for i, r := range reads {
-		var err error
-		if all[i], err = r.Numbered(); err != nil {
-			return err
-		}
-	}
-	return n.Executor.Compile(all...)
-}
-
-func (n numbered) Read(ctx context.Context, r *plan.Read, page plan.Page, args ...any) (*exec.Rows, error) {
-	r, err := r.Numbered()
+	x, err := sequence.New(ex, nil)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return n.Executor.Read(ctx, r, page, args...)
+	t.Cleanup(x.Close)
+	return x
 }
