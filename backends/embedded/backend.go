@@ -79,7 +79,7 @@ func (o *Opener) Dialect() dialect.Dialect { return variants[o.options.Dialect].
 
 // Hold implements backend.InProcess.
 func (o *Opener) Hold(env backend.Env) (release func() error, err error) {
-	l, err := o.engines.acquire(o.options, env.Logger, true)
+	l, err := o.engines.acquire(o.options, env, true)
 	if err != nil {
 		return nil, o.explain(err)
 	}
@@ -141,7 +141,7 @@ func (o *Opener) ask(env backend.Env, do func(backend.Preparer) ([]backend.Findi
 
 // reach returns the engine and the way to it.
 func (o *Opener) reach(env backend.Env) (backend.Opener, *lease, error) {
-	l, err := o.engines.acquire(o.options, env.Logger, false)
+	l, err := o.engines.acquire(o.options, env, false)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/pipe"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
+	"github.com/temporal-ycql/temporal-ycql/core/backend"
 )
 
 // closeTime is how long requests that still run may take when an engine is
@@ -45,7 +45,7 @@ var errNotHeld = errors.New("data in memory exists only inside of a server that 
 // acquire returns a use of the engine for o, which is opened if it is not. One
 // in memory is opened only for somebody who holds it: else all that is written
 // would be gone with the connection that wrote it.
-func (e *engines) acquire(o Options, log *slog.Logger, hold bool) (*lease, error) {
+func (e *engines) acquire(o Options, env backend.Env, hold bool) (*lease, error) {
 	key, err := e.key(o)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (e *engines) acquire(o Options, log *slog.Logger, hold bool) (*lease, error
 	case s == nil && o.Ephemeral && !hold:
 		return nil, errNotHeld
 	case s == nil:
-		if s, err = start(key, o, log); err != nil {
+		if s, err = start(key, o, env); err != nil {
 			return nil, err
 		}
 		s.owner = e
@@ -99,25 +99,25 @@ func (e *engines) key(o Options) (string, error) {
 	return filepath.Abs(dir)
 }
 
-func start(dir string, o Options, log *slog.Logger) (*shared, error) {
+func start(dir string, o Options, env backend.Env) (*shared, error) {
 	if !o.Ephemeral {
 		if err := mayHoldData(dir); err != nil {
 			return nil, err
 		}
 	}
-	n, err := standalone.Start(nodeOptions(dir, o, log))
+	n, err := standalone.Start(nodeOptions(dir, o, env))
 	if err != nil {
 		return nil, err
 	}
 	return &shared{key: dir, options: o, node: n, pipe: n.Pipe(nil)}, nil
 }
 
-func nodeOptions(dir string, o Options, log *slog.Logger) standalone.Options {
+func nodeOptions(dir string, o Options, env backend.Env) standalone.Options {
 	return standalone.Options{
 		Dialect: variants[o.Dialect].engine,
 		DataDir: dir, Ephemeral: o.Ephemeral,
-		Storage: storage.Options{CacheBytes: o.CacheBytes},
-		Log:     log,
+		Storage: storage.Options{CacheBytes: o.CacheBytes, OnStop: env.Broken},
+		Log:     env.Logger,
 	}
 }
 

@@ -80,7 +80,8 @@ type InProcess interface {
 	// may be called again and waits for nothing that is still open. A server
 	// holds it from before its first connection until after its last one: it
 	// closes all of them several times while it starts, and data in memory lives
-	// no longer than its database is open. Errors are as those of Open.
+	// no longer than its database is open. If it stops working for good meanwhile,
+	// env.Broken hears of it. Errors are as those of Open.
 	Hold(env Env) (release func() error, err error)
 }
 
@@ -93,6 +94,10 @@ type Env struct {
 	// Application names this client to the database where its protocol can
 	// carry that, e.g. "temporal-server/history".
 	Application string
+	// Broken is called once, from any goroutine, when a database of this process has
+	// stopped working for good (its disk, for one): whoever holds it should end.
+	// May be nil.
+	Broken func(error)
 	// Resolve turns a configured host name into addresses, as Temporal's
 	// ServiceResolver does; nil leaves names to the driver.
 	Resolve func(host string) []string

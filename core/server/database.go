@@ -51,7 +51,7 @@ func checkDatabase(ctx context.Context, p Params, logger log.Logger) error {
 func holdDatabase(p Params, logger log.Logger) (release func() error, err error) {
 	if p.Loaded.Chosen != nil {
 		if o, ok := p.Loaded.Chosen.Opener.(backend.InProcess); ok {
-			return o.Hold(backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server"})
+			return o.Hold(backend.Env{Logger: log.NewSlogLogger(logger), Application: "temporal-server", Broken: p.broken})
 		}
 	}
 	return func() error { return nil }, nil

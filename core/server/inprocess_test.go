@@ -91,6 +91,58 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 	}
 }
 
+// breaking is the embedded database, whose holder a test tells that it is broken.
+type breaking struct {
+	*embedded.Backend
+	broken chan func(error)
+}
+
+func (b *breaking) ParseOptions(raw map[string]any) (backend.Opener, error) {
+	o, err := b.Backend.ParseOptions(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &breakingOpener{o.(*embedded.Opener), b.broken}, nil //nolint:forcetypeassert // it is one
+}
+
+type breakingOpener struct {
+	*embedded.Opener
+	broken chan func(error)
+}
+
+func (o *breakingOpener) Hold(env backend.Env) (func() error, error) {
+	o.broken <- env.Broken
+	return o.Opener.Hold(env)
+}
+
+func TestAServerEndsWithItsDatabase(t *testing.T) {
+	b := &breaking{embedded.New(), make(chan func(error), 1)}
+	p, port := load(t, b, "backend=embedded", "backends.embedded.ephemeral=true")
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(p, nil, mustNotAbort) }()
+	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", port), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := workflowservice.NewWorkflowServiceClient(conn).GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{}, grpc.WaitForReady(true)); err != nil {
+		t.Fatal(err)
+	}
+	tell := <-b.broken
+	tell(errors.New("the disk is gone"))
+	tell(errors.New("again")) // must not block
+	select {
+	case err := <-ended:
+		if err == nil || err.Error() != "The database has failed. Error: the disk is gone." {
+			t.Fatalf("Run() = %v", err)
+		}
+	case <-ctx.Done():
+		t.Fatal("the server runs on")
+	}
+}
+
 // held counts how often a made-up database inside of the process is held.
 type held struct {
 	*database

@@ -40,6 +40,8 @@ type Params struct {
 	// Beside is more of the outer application; nil for none. Its hooks start when
 	// the server serves and stop before it does. It may ask for a log.Logger.
 	Beside fx.Option
+
+	broken func(error) // hears of a database of this process that does not go on
 }
 
 // stopTimeout is above what Temporal allows itself for draining a role (five
@@ -173,11 +175,19 @@ func serverOptions(p Params, logger log.Logger, auth authorizationParts) []tempo
 	return append(options, p.Options...)
 }
 
-// Run starts a server, waits for a signal and stops it. During the start a
+// Run starts a server, waits for a signal and stops it. A database inside of the
+// process that stops working for good ends it too, with an error. During the start a
 // signal is kept until the start is done, for Temporal's start cannot be
 // broken off; a second signal, at any time, calls abort at once.
 func Run(p Params, signals <-chan os.Signal, abort func(os.Signal)) error {
 	var logger log.Logger
+	broken := make(chan error, 1)
+	p.broken = func(err error) {
+		select {
+		case broken <- err:
+		default: // one is enough
+		}
+	}
 	app := fx.New(Module(p), fx.Populate(&logger))
 	if err := app.Err(); err != nil {
 		return rootCause(err)
@@ -204,9 +214,19 @@ func Run(p Params, signals <-chan os.Signal, abort func(os.Signal)) error {
 	if err := app.Start(ctx); err != nil {
 		return rootCause(err)
 	}
-	s := <-first
-	logger.Info("Received interrupt signal, stopping the server.", tag.Value(s))
+	var cause error
+	select {
+	case s := <-first:
+		logger.Info("Received interrupt signal, stopping the server.", tag.Value(s))
+	case cause = <-broken:
+		cause = fmt.Errorf("The database has failed. Error: %w.", cause) //nolint:staticcheck // in the manner of upstream's texts
+		logger.Error("The database has failed, stopping the server.", tag.Error(cause))
+	}
 	ctx, cancel = context.WithTimeout(context.Background(), app.StopTimeout())
 	defer cancel()
-	return rootCause(app.Stop(ctx))
+	err := rootCause(app.Stop(ctx))
+	if cause != nil {
+		return cause // of which the other is a consequence
+	}
+	return err
 }

@@ -24,20 +24,20 @@ func inside(t *testing.T, options map[string]any) harness.Launcher {
 // dialects are those of the engine: the same features have to be there on both.
 var dialects = []string{"ycql", "cassandra"}
 
-// TestEmbeddedFeatures is TestFeatures without a database beside the server, and
+// TestStartDevFeatures is TestFeatures without a database beside the server, and
 // so without the features whose tests look at rows from outside.
-func TestEmbeddedFeatures(t *testing.T) {
+func TestStartDevFeatures(t *testing.T) {
 	visible := slices.DeleteFunc(slices.Clone(features), func(f feature) bool { return f.rows })
 	require.NotEmpty(t, visible)
 	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
-			runFeatures(t, inside(t, map[string]any{"dialect": dialect, "dataDir": t.TempDir()}), visible)
+			runFeatures(t, dev(t, "--dialect", dialect, "--data-dir", t.TempDir()), visible)
 		})
 	}
 }
 
-// TestEmbeddedFeaturesInMemory runs those that keep most on a server that forgets.
-func TestEmbeddedFeaturesInMemory(t *testing.T) {
+// TestStartDevFeaturesInMemory runs those that keep most on a server that forgets.
+func TestStartDevFeaturesInMemory(t *testing.T) {
 	most := slices.DeleteFunc(slices.Clone(features), func(f feature) bool {
 		return !slices.Contains([]string{
 			"signals arrive in order and queries see them", "children succeed, fail and end with their parent",
@@ -47,12 +47,13 @@ func TestEmbeddedFeaturesInMemory(t *testing.T) {
 	require.Len(t, most, 4, "the names above are those of features")
 	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
-			runFeatures(t, inside(t, map[string]any{"dialect": dialect, "ephemeral": true}), most)
+			runFeatures(t, dev(t, "--dialect", dialect, "--ephemeral"), most)
 		})
 	}
 }
 
-// TestKilledEmbeddedServerLosesNothing kills server and database at once, twice.
+// TestKilledEmbeddedServerLosesNothing kills server and database at once, twice,
+// of a server that has its configuration in a file.
 func TestKilledEmbeddedServerLosesNothing(t *testing.T) {
 	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {

@@ -79,7 +79,10 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	killTwice(t, subject(t))
 }
 
-func killTwice(t *testing.T, l harness.Launcher) {
+// killedRuns is how many workflows killTwice completes.
+const killedRuns = 30
+
+func killTwice(t *testing.T, l harness.Launcher) *server {
 	t.Helper()
 	s := launch(t, l, harness.Spec{})
 	const queue = "killed"
@@ -91,7 +94,9 @@ func killTwice(t *testing.T, l harness.Launcher) {
 		require.NoError(t, s.Start(t.Context()))
 		runs = append(runs, pipelines(t, s.Client, queue, 5)...)
 	}
+	require.Len(t, runs, killedRuns)
 	finish(t, s.Client, runs)
+	return s
 }
 
 // TestRolesFindEachOther runs each role in a process of its own, two of them history,

@@ -55,14 +55,14 @@ var allRoles = []string{Frontend, History, Matching, Worker}
 
 // ports are the same for all processes of a server, which differ by address: a
 // role's gRPC port is one for the whole cluster.
-type ports map[string]int // role, role+"-membership", "http"
+type ports map[string]int // role, role+"-membership", "http", "ui", "metrics"
 
 // newPorts finds ports that are free on all addresses. They lie below the range
 // that the system takes for outgoing connections: a server that is killed and
 // started again must find its ports free.
 func newPorts(hosts []string) (ports, error) {
 	p := ports{}
-	names := []string{"http"}
+	names := []string{"http", "ui", "metrics"}
 	for _, role := range allRoles {
 		names = append(names, role, role+"-membership")
 	}
@@ -123,7 +123,7 @@ func sqliteVisibility(dir string) map[string]any {
 
 // writeConfig writes the configuration of process i and the dynamic configuration
 // that all share. The files hold JSON, which is YAML.
-func (s *Server) writeConfig(i int) (err error) {
+func (s *Server) writeConfig(i int) error {
 	host := s.spec.Processes[i].Host
 	services := map[string]any{}
 	for _, role := range allRoles {
@@ -164,9 +164,16 @@ func (s *Server) writeConfig(i int) (err error) {
 		"dcRedirectionPolicy": map[string]any{"policy": "noop"},
 		"publicClient":        map[string]any{"hostPort": frontend},
 		"dynamicConfigClient": map[string]any{
-			"filepath": filepath.Join(s.dir, "dynamic.yaml"), "pollInterval": "5s",
+			"filepath": s.dynamicFile(), "pollInterval": "5s",
 		},
 	}
+	return errors.Join(s.writeDynamic(), writeJSON(filepath.Join(s.dir, fmt.Sprintf("config-%d.yaml", i)), config))
+}
+
+func (s *Server) dynamicFile() string { return filepath.Join(s.dir, "dynamic.yaml") }
+
+// writeDynamic writes the dynamic configuration, which all processes share.
+func (s *Server) writeDynamic() error {
 	dynamic := Dynamic{}
 	if !s.spec.Unhurried {
 		maps.Copy(dynamic, quickDynamic)
@@ -176,10 +183,7 @@ func (s *Server) writeConfig(i int) (err error) {
 		net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports["http"])) + "/namespaces/{{.NamespaceName}}/nexus/callback")
 	dynamic["callback.allowedAddresses"] = Always([]any{map[string]any{"Pattern": "*", "AllowInsecure": true}})
 	maps.Copy(dynamic, s.spec.Dynamic)
-	return errors.Join(
-		writeJSON(filepath.Join(s.dir, "dynamic.yaml"), dynamic),
-		writeJSON(filepath.Join(s.dir, fmt.Sprintf("config-%d.yaml", i)), config),
-	)
+	return writeJSON(s.dynamicFile(), dynamic)
 }
 
 // configFile writes the configuration of process i and returns its path.

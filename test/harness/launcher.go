@@ -25,6 +25,33 @@ type Launcher struct {
 	// InProcess says that the database is inside of the server: there is no node,
 	// and nothing to prepare or to drop.
 	InProcess bool
+	// Args is the command line of a program that describes its configuration by
+	// itself. Nil means to start with the file that [Server] writes.
+	Args func(s *Server) []string
+}
+
+// StartDev is this repository's development server, put where the [Server] wants
+// it; flags come after that. Data that is kept outlives the [Server].
+func StartDev(ctx context.Context, flags ...string) (Launcher, error) {
+	binary, err := OwnServer(ctx)
+	if err != nil {
+		return Launcher{}, err
+	}
+	return Launcher{
+		Name:   "temporal-ycql, start-dev",
+		Binary: binary,
+		Args: func(s *Server) []string {
+			port := func(name string) string { return strconv.Itoa(s.ports[name]) }
+			return append([]string{
+				"start-dev", "--ip", s.frontendHost(), "--port", port(Frontend), "--http-port", port("http"),
+				"--ui-port", port("ui"), "--metrics-port", port("metrics"),
+				"--log-level", "info", "--log-format", "json",
+				"--set", "persistence.numHistoryShards=" + strconv.Itoa(s.spec.Shards),
+				"--set", "dynamicConfigClient.filepath=" + s.dynamicFile(), "--set", "dynamicConfigClient.pollInterval=5s",
+			}, flags...)
+		},
+		InProcess: true,
+	}, nil
 }
 
 // Embedded is this repository's server with its database inside. options are the

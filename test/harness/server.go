@@ -166,13 +166,9 @@ func (s *Server) StartProcess(i int) error {
 	if s.running[i] != nil && s.running[i].Running() {
 		return nil
 	}
-	config, err := s.configFile(i)
+	args, err := s.args(i)
 	if err != nil {
 		return err
-	}
-	args := []string{"--config-file", config, "start"}
-	for _, role := range s.spec.Processes[i].Roles {
-		args = append(args, "--service", role)
 	}
 	log, err := os.OpenFile(s.logFile(i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -186,6 +182,19 @@ func (s *Server) StartProcess(i int) error {
 		return fmt.Errorf("start %s: %w", s.launcher.Name, err)
 	}
 	return nil
+}
+
+// args writes what process i reads and returns its command line.
+func (s *Server) args(i int) ([]string, error) {
+	if s.launcher.Args != nil {
+		return s.launcher.Args(s), s.writeDynamic()
+	}
+	config, err := s.configFile(i)
+	args := []string{"--config-file", config, "start"}
+	for _, role := range s.spec.Processes[i].Roles {
+		args = append(args, "--service", role)
+	}
+	return args, err
 }
 
 // plainEnv is the environment without what configures a server.
@@ -268,6 +277,19 @@ func (s *Server) Session() (*gocql.Session, error) {
 // Address is the frontend's host:port.
 func (s *Server) Address() string {
 	return net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports[Frontend]))
+}
+
+// UI is the host:port of the web UI of [StartDev].
+func (s *Server) UI() string { return s.at("ui") }
+
+// Metrics is the host:port where [StartDev] serves /metrics.
+func (s *Server) Metrics() string { return s.at("metrics") }
+
+// HTTP is the host:port of the frontend's HTTP API.
+func (s *Server) HTTP() string { return s.at("http") }
+
+func (s *Server) at(name string) string {
+	return net.JoinHostPort(s.frontendHost(), strconv.Itoa(s.ports[name]))
 }
 
 func (s *Server) frontendHost() string {

@@ -3,7 +3,6 @@ package standalone_test
 import (
 	"context"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,45 +11,11 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
-	"github.com/temporal-ycql/temporal-ycql/internal/needs"
+	"github.com/temporal-ycql/temporal-ycql/internal/pythonenv"
 )
 
 // Clients that were not written with this server in mind.
 var pythonPackages = []string{"cassandra-driver==3.30.1", "cqlsh==6.2.2"}
-
-// python returns the directory of the programs of a virtual environment with the
-// packages above. It is made once and kept in the user's cache directory.
-func python(t *testing.T) string {
-	t.Helper()
-	const remedy = "install python3 with venv, and let it reach a package index"
-	python3, err := exec.LookPath("python3")
-	if err != nil {
-		needs.Missing(t, "python3", remedy)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	dir := filepath.Join(cache, "temporal-ycql", "python-"+strings.NewReplacer("=", "", ".", "").Replace(strings.Join(pythonPackages, "-")))
-	bin := filepath.Join(dir, "bin")
-	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
-		return bin
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	for _, args := range [][]string{
-		{python3, "-m", "venv", "--clear", dir},
-		append([]string{filepath.Join(bin, "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, pythonPackages...),
-	} {
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			needs.Missing(t, "a Python environment with "+strings.Join(pythonPackages, " and ")+": "+err.Error()+": "+string(out), remedy)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return bin
-}
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
@@ -64,7 +29,7 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 func TestThePythonDriver(t *testing.T) {
-	bin := python(t)
+	bin := pythonenv.Make(t, pythonPackages...)
 	for name, d := range dialects {
 		t.Run(name, func(t *testing.T) {
 			_, port, _ := net.SplitHostPort(start(t, standalone.Options{Dialect: d, Listen: "127.0.0.1:0"}).TCPAddr().String())
@@ -79,7 +44,7 @@ func TestThePythonDriver(t *testing.T) {
 var dialects = map[string]parse.Dialect{"cassandra": parse.Cassandra, "ycql": parse.YCQL}
 
 func TestCqlsh(t *testing.T) {
-	bin := python(t)
+	bin := pythonenv.Make(t, pythonPackages...)
 	home := t.TempDir() // cqlsh keeps its history there
 	t.Setenv("HOME", home)
 	for name, d := range dialects {

@@ -38,6 +38,9 @@ type Options struct {
 	Now func() time.Time
 	// Log gets what an operator should know; default slog.Default().
 	Log *slog.Logger
+	// OnStop is called, once and from a goroutine of its own, when the store has
+	// stopped writing for good while it was open; nil for nobody.
+	OnStop func(error)
 	// FS is the file system, for tests; default the disk.
 	FS vfs.FS
 	// UnsafeAckBeforeSync makes tickets wait for nothing. It is the negative
@@ -259,8 +262,12 @@ func (s *Store) backgroundError(err error) {
 
 // stop makes all later writes fail. The first cause stays.
 func (s *Store) stop(err error) {
-	if s.stopped.CompareAndSwap(nil, &StoppedError{Cause: err}) && !s.closed.Load() {
+	stopped := &StoppedError{Cause: err}
+	if s.stopped.CompareAndSwap(nil, stopped) && !s.closed.Load() {
 		s.log.Error("embedded store: writing has stopped", "dir", s.opts.Dir, "err", err)
+		if s.opts.OnStop != nil {
+			go s.opts.OnStop(stopped)
+		}
 	}
 }
 

@@ -373,7 +373,8 @@ func TestDamagedFilesAreNoticed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err = Open(Options{Dir: dir, Sweep: -1})
+	told := make(chan error, 2)
+	s, err = Open(Options{Dir: dir, Sweep: -1, OnStop: func(err error) { told <- err }})
 	if err != nil {
 		t.Logf("noticed at open: %v", err)
 		return
@@ -391,6 +392,14 @@ func TestDamagedFilesAreNoticed(t *testing.T) {
 	var stopped *StoppedError
 	if err := put(s, tab, partitionOf(t, tab, 1), 1, nil); !errors.As(err, &stopped) {
 		t.Fatalf("a write after damage was found = %v", err)
+	}
+	select {
+	case err := <-told:
+		if !errors.As(err, &stopped) {
+			t.Fatalf("OnStop hears %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("OnStop hears nothing")
 	}
 }
 
