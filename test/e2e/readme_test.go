@@ -115,6 +115,11 @@ func readmeCommands(t *testing.T) []string {
 	return commands
 }
 
+// cleanEnvironment is that of this process without what configures a server.
+func cleanEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TEMPORAL_") })
+}
+
 // movedEnvironment returns an environment that moves the sample configuration to free
 // ports and to a keyspace of its own, and the frontend's address.
 func movedEnvironment(t *testing.T, node *cassandratest.Node) (env []string, frontend string) {
@@ -127,7 +132,7 @@ func movedEnvironment(t *testing.T, node *cassandratest.Node) (env []string, fro
 			t.Error(err)
 		}
 	})
-	env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TEMPORAL_") })
+	env = cleanEnvironment()
 	set := func(name string, value any) { env = append(env, fmt.Sprintf("TEMPORAL__%s=%v", name, value)) }
 	set("BACKENDS__CASSANDRA__HOSTS", node.Host)
 	set("BACKENDS__CASSANDRA__PORT", node.Port)
