@@ -3,10 +3,13 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +45,10 @@ func TestReadmeCommands(t *testing.T) {
 
 	node := cassandratest.Start(t)
 	env, frontend := movedEnvironment(t, node)
+	metricsPort, err := harness.FreePort()
+	require.NoError(t, err)
+	scrape := net.JoinHostPort("127.0.0.1", strconv.Itoa(metricsPort))
+	env = append(env, "TEMPORAL__GLOBAL__METRICS__PROMETHEUS__LISTENADDRESS="+scrape)
 	run := func(ctx context.Context, command string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
 		cmd.Dir, cmd.Env = dir, env
@@ -87,8 +94,50 @@ func TestReadmeCommands(t *testing.T) {
 	stop := work(t, c, queue, worker.Options{})
 	require.Equal(t, "hello", result[string](t, start(t, c, queue, wfEcho, "hello")))
 	stop()
+	awaitMetrics(t, "http://"+scrape+"/metrics")
 	require.NoError(t, p.Stop(time.Minute))
 	require.NoError(t, p.Wait(), "a server that is told to stop exits with 0")
+}
+
+// unlikely are the documented metrics that show only after something went wrong.
+var unlikely = []string{
+	"persistence_plan_refusals", "persistence_plan_unknown_outcomes", "persistence_plan_retries", "persistence_plan_errors",
+	"session_renewed", "session_renewal_failed",
+}
+
+// awaitMetrics waits until a server shows the metrics that docs/operating.md lists.
+func awaitMetrics(t *testing.T, url string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "operating.md"))
+	require.NoError(t, err)
+	var names []string
+	for _, found := range regexp.MustCompile("`((?:persistence_plan|session)_[a-z_]+)`").FindAllStringSubmatch(string(text), -1) {
+		if !slices.Contains(unlikely, found[1]) {
+			names = append(names, found[1])
+		}
+	}
+	require.GreaterOrEqual(t, len(names), 5)
+	await(t, "the documented metrics", func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		shown, err := io.ReadAll(response.Body)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !strings.Contains(string(shown), "\n"+name) {
+				return fmt.Errorf("no metric %s", name)
+			}
+		}
+		return nil
+	})
 }
 
 // silent drops the log of a client that waits for its server.
