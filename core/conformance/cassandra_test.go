@@ -40,7 +40,7 @@ func (h realCassandra) Open(t *testing.T) conformance.Database {
 	c, err := o.Open(t.Context(), env)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Session.Close() })
-	return conformance.Database{Session: c.Session, Dialect: c.Dialect, Name: "cassandra"}
+	return conformance.Database{Session: c.Session, Dialect: c.Dialect, Name: "cassandra", RoundTrips: "../../docs/roundtrips.md"}
 }
 
 func TestCassandra(t *testing.T) {

@@ -41,6 +41,9 @@ type Database struct {
 	Dialect dialect.Dialect
 	// Name is what stores call themselves.
 	Name string
+	// RoundTrips is a document that shows the table of round trips on this
+	// dialect; empty: none does.
+	RoundTrips string
 }
 
 // area is a group of tests that share a database.
@@ -58,7 +61,7 @@ type test struct {
 func areas() []area {
 	return slices.Concat(
 		upstreamExecutions(), executionAreas(),
-		matchingAreas(), namespaceAreas(), clusterAreas(), queueAreas(), nexusAreas(), roundTripAreas(),
+		matchingAreas(), namespaceAreas(), clusterAreas(), queueAreas(), nexusAreas(), roundTripAreas(), otherFaultAreas(),
 	)
 }
 

@@ -48,7 +48,11 @@ func (h embeddedEngine) Open(t *testing.T) conformance.Database {
 	c, err := o.Open(t.Context(), env)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Session.Close()) })
-	return conformance.Database{Session: c.Session, Dialect: c.Dialect, Name: "embedded-" + o.Dialect().Name()}
+	database := conformance.Database{Session: c.Session, Dialect: c.Dialect, Name: "embedded-" + o.Dialect().Name()}
+	if o.Dialect().Name() == "cassandra" {
+		database.RoundTrips = "../../docs/roundtrips.md"
+	}
+	return database
 }
 
 func TestCassandraEmbeddedDurable(t *testing.T) {

@@ -28,12 +28,13 @@ type faulty struct {
 	when  when
 	err   error
 	hook  func() // called once in place of the fault, if set, after the request
+	wrote bool   // the request that failed was a write
 }
 
 func (f *faulty) arm(at int, w when, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.armed, f.seen, f.at, f.when, f.err, f.hook = true, 0, at, w, err, nil
+	f.armed, f.seen, f.at, f.when, f.err, f.hook, f.wrote = true, 0, at, w, err, nil, false
 }
 
 // hookAfter runs a function after the at-th request, a query, and before its
@@ -50,6 +51,13 @@ func (f *faulty) disarm() int {
 	defer f.mu.Unlock()
 	f.armed = false
 	return f.seen
+}
+
+// hitWrite tells whether the request that failed since it was armed was a write.
+func (f *faulty) hitWrite() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wrote
 }
 
 // next counts a request and tells whether it is the one that fails.
@@ -83,6 +91,11 @@ func (f *faulty) hooked() {
 
 func (f *faulty) Exec(ctx context.Context, s *cql.Step) (cql.Result, error) {
 	fails, w, fault := f.next()
+	if fails {
+		f.mu.Lock()
+		f.wrote = true
+		f.mu.Unlock()
+	}
 	if fails && w == before {
 		return cql.Result{}, fault
 	}

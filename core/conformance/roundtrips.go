@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,14 +59,14 @@ func roundTripAreas() []area {
 	return []area{{"budgets", []test{{"round-trips", measureRoundTrips}}}}
 }
 
-// measureRoundTrips makes every call of every store once and holds what it took
-// against what the server's own store takes.
-func measureRoundTrips(t *testing.T, db *database) {
-	var rows []RoundTrips
-	for _, of := range []costs{
+// executionStores and otherStores are the calls of all stores.
+var (
+	executionStores = []costs{
 		{"shard", shardCosts},
 		{"execution", executionCosts},
 		{"history", historyCosts},
+	}
+	otherStores = []costs{
 		{"task", taskCosts},
 		{"fair task", fairTaskCosts},
 		{"user data", userDataCosts},
@@ -74,7 +75,14 @@ func measureRoundTrips(t *testing.T, db *database) {
 		{"queue", queueCosts},
 		{"queue v2", queueV2Costs},
 		{"Nexus", nexusCosts},
-	} {
+	}
+)
+
+// measureRoundTrips makes every call of every store once and holds what it took
+// against what the server's own store takes.
+func measureRoundTrips(t *testing.T, db *database) {
+	var rows []RoundTrips
+	for _, of := range slices.Concat(executionStores, otherStores) {
 		t.Run(of.store, func(t *testing.T) {
 			f := newFixture(t, db)
 			for _, c := range of.calls(t, f, db) {
@@ -99,11 +107,21 @@ func measureRoundTrips(t *testing.T, db *database) {
 			}
 		})
 	}
-	if *roundTripsFile != "" && !t.Failed() {
-		file, err := os.Create(*roundTripsFile)
+	if t.Failed() {
+		return
+	}
+	var table strings.Builder
+	require.NoError(t, WriteRoundTrips(&table, rows))
+	if *roundTripsFile != "" {
+		require.NoError(t, os.WriteFile(*roundTripsFile, []byte(table.String()), 0o644))
+		return
+	}
+	if db.RoundTrips != "" {
+		document, err := os.ReadFile(db.RoundTrips)
 		require.NoError(t, err)
-		require.NoError(t, WriteRoundTrips(file, rows))
-		require.NoError(t, file.Close())
+		for row := range strings.Lines(table.String()) {
+			require.Contains(t, string(document), row, "%s is out of date", db.RoundTrips)
+		}
 	}
 }
 
