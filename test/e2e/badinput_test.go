@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,11 @@ import (
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
 	persistencespb "go.temporal.io/server/api/persistence/v1"
+	"go.temporal.io/server/common/persistence"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
+	"github.com/temporal-ycql/temporal-ycql/schema/yugabyte"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
@@ -57,8 +60,7 @@ func TestBadInput(t *testing.T) {
 	s.command(t, old, "schema", "update")
 	s.say(t, old, "1.2", "1.0")
 	s.say(t, newer, "9.0", "8.0")
-	s.say(t, foreign, "1.0", "1.0")
-	s.exec(t, "CREATE TABLE "+foreign+".shards (shard_id int PRIMARY KEY)")
+	s.yugabyteTables(t, foreign)
 	s.command(t, grown, "schema", "update")
 	s.saveShards(t, grown, 512)
 
@@ -83,7 +85,7 @@ func TestBadInput(t *testing.T) {
 		{"a keyspace that was only created", empty, nil, `schema of keyspace "KEYSPACE" is version 0.0, this server needs 1.13: run "temporal-server schema update".`},
 		{"an old schema", old, nil, `schema of keyspace "KEYSPACE" is version 1.2, this server needs 1.13: run "temporal-server schema update".`},
 		{"a newer schema", newer, nil, `schema of keyspace "KEYSPACE" is version 9.0, which needs a server for version 8.0 at least, this one is for 1.13: run a newer server.`},
-		{"a keyspace of another database", foreign, nil, `keyspace "KEYSPACE" is at version 1.0 but has no table cluster_membership: it was made for another database or lost it; run "temporal-server schema verify" for the whole difference.`},
+		{"a keyspace of another database", foreign, nil, `keyspace "KEYSPACE" was made for YugabyteDB (dialect ycql), not for Apache Cassandra (dialect cassandra): name another keyspace, or the backend or dialect that it was made for.`},
 		{"another number of shards", grown, nil, `cluster "active" in keyspace "KEYSPACE" was made with 512 history shards, persistence.numHistoryShards is 4: set it to 512, it can never be changed.`},
 	}
 	for _, tt := range tests {
@@ -164,6 +166,21 @@ func (s *spoilt) exec(t *testing.T, statement string, args ...any) {
 func (s *spoilt) say(t *testing.T, keyspace, version, compatible string) {
 	t.Helper()
 	s.exec(t, "UPDATE "+keyspace+".schema_version SET curr_version = ?, min_compatible_version = ? WHERE keyspace_name = ?", version, compatible, keyspace)
+}
+
+// yugabyteTables makes the tables of our schema for YugabyteDB, as far as Cassandra
+// can have them, in a keyspace that says it has their version.
+func (s *spoilt) yugabyteTables(t *testing.T, keyspace string) {
+	t.Helper()
+	text, err := yugabyte.Files.ReadFile("versioned/v1.0/schema.cql")
+	require.NoError(t, err)
+	statements, err := persistence.LoadAndSplitQueryFromReaders([]io.Reader{bytes.NewReader(text)})
+	require.NoError(t, err)
+	for _, statement := range statements {
+		statement, _, _ = strings.Cut(statement, ") WITH ")
+		s.exec(t, strings.Replace(strings.TrimSuffix(statement, ")")+")", "CREATE TABLE ", "CREATE TABLE "+keyspace+".", 1))
+	}
+	s.say(t, keyspace, "1.0", "1.0")
 }
 
 // saveShards makes a keyspace that of a cluster with a number of shards, as stock

@@ -102,7 +102,7 @@ func (o *Options) Explain(product string, err error) error {
 		hint = "check user and password"
 	case says("tls", "x509", "certificate"):
 		hint = "check the tls options"
-	case says("refused", "no such host", "no answer", "timeout", "no connections", "no route", "reset", "eof"):
+	case says("refused", "no such host", "no answer", "timeout", "no connections", "no route", "reset", "eof", "resolve", "protocol"):
 		hint = "check hosts, port and tls, and that the database runs"
 	}
 	if hint != "" {
