@@ -94,6 +94,8 @@ soak: build ## 100,000 random statements against Cassandra, 25 bugs built into t
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run 'Agrees|Mutants' \
 	  -random -statements $${SOAK_STATEMENTS:-100000} -results $(CURDIR)/results/embedded-differential.json \
 	  -mutants -mutant-results $(CURDIR)/results/embedded-seeded.json
+	TEMPORAL_YCQL_MODEL_STATES=$${SOAK_STATES:-10000000} TEMPORAL_YCQL_SEQUENCES=$${SOAK_SEQUENCES:-200000} \
+	  $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./core/store/sequence/... > results/sequences.json
 	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
 
 # Each fuzz target for FUZZ_TIME, little of it for shortening inputs; what one finds stays in its package's testdata/fuzz.
