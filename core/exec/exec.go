@@ -250,6 +250,19 @@ func (r *Runner) explain(ctx context.Context, w *plan.Write, res cql.Result, e *
 				Err: errors.New("refused, and by the time the rows were read every condition held again"),
 			}, true
 		case explained == plan.Explained && (read[at] || shown(&w.Mutations[at], seen[at])):
+			if r.dialect.Traits().RerunsBlocks {
+				own, readErr := r.ownDoing(ctx, w, seen, at, e)
+				switch {
+				case readErr != nil:
+					readErr.Op, readErr.Outcome = w.Name, errs.Unknown
+					return readErr, false
+				case own:
+					return &errs.Error{
+						Op: w.Name, Key: w.Mutations[at].KeyString(), Kind: errs.Conflict, Outcome: errs.Unknown,
+						Err: errors.New("refused, and every row is as this write leaves it: the server may have run it again after its own commit"),
+					}, false
+				}
+			}
 			return &errs.Error{
 				Op: w.Name, Key: w.Mutations[at].KeyString(), Kind: errs.Conflict, Outcome: errs.NotApplied, Err: conflict,
 			}, false
