@@ -107,8 +107,9 @@ fuzz: ## every fuzz target, one minute each (FUZZ_TIME)
 	done
 
 .PHONY: faults
-faults: build ## crash tests at full length, the end-to-end faults twenty times over; JSON in results/
+faults: build ## crash tests at full length, 20,000 random store calls in a storm, the end-to-end faults twenty times over; JSON in results/
 	@mkdir -p results
+	$(GO) test -tags $(TAGS) -json -count 1 -timeout 1h ./core/conformance/storm -calls $${STORM_CALLS:-20000} > results/storm.json
 	$(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./backends/embedded/storage ./backends/embedded/differential > results/crashes.json
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count $${FAULTS_COUNT:-20} -timeout 2h \
-	  -run 'Killed|Roles|Interchange' ./test/e2e > results/faults.json
+	  -run 'Killed|Roles|Interchange|LostReplies' ./test/e2e > results/faults.json
