@@ -66,9 +66,24 @@ func areas() []area {
 }
 
 // Run checks that a backend keeps the contract of Temporal's stores.
-func Run(t *testing.T, h Harness) {
+func Run(t *testing.T, h Harness) { run(t, h, areas()) }
+
+// RunAreas is Run of some areas, for a second setting of a backend that passes
+// all of them: those that the setting is about.
+func RunAreas(t *testing.T, h Harness, names ...string) {
+	all := areas()
+	chosen := make([]area, len(names))
+	for i, name := range names {
+		at := slices.IndexFunc(all, func(a area) bool { return a.name == name })
+		require.NotEqual(t, -1, at, "there is no area %q", name)
+		chosen[i] = all[at]
+	}
+	run(t, h, chosen)
+}
+
+func run(t *testing.T, h Harness, areas []area) {
 	excused := h.Excused()
-	for _, a := range areas() {
+	for _, a := range areas {
 		t.Run(a.name, func(t *testing.T) {
 			db := &database{Database: h.Open(t)}
 			for _, tt := range a.tests {
