@@ -51,15 +51,15 @@ func (n *nexus) table(t testing.TB) int64 {
 	return page.TableVersion
 }
 
-// nexusWrites tells writes apart: of two that are equal in every byte nobody can
+// distinct tells writes apart: of two that are equal in every byte nobody can
 // say which one took effect where a server may run one twice.
-var nexusWrites atomic.Int64
+var distinct atomic.Int64
 
 func (n *nexus) save(t testing.TB, table int64, id string, version int64) error {
 	t.Helper()
 	return n.CreateOrUpdateNexusEndpoint(t.Context(), &p.InternalCreateOrUpdateNexusEndpointRequest{
 		LastKnownTableVersion: table,
-		Endpoint:              p.InternalNexusEndpoint{ID: id, Version: version, Data: someText("%s %d, write %d", id, version+1, nexusWrites.Add(1))},
+		Endpoint:              p.InternalNexusEndpoint{ID: id, Version: version, Data: someText("%s %d, write %d", id, version+1, distinct.Add(1))},
 	})
 }
 

@@ -158,7 +158,7 @@ func (x *world) resolve(h *host, w *plan.Write) {
 	case len(after) > 0:
 		x.counts["unknown, took effect"]++
 		x.apply(w)
-	case len(before) == 0 && slices.ContainsFunc(w.Mutations, func(m plan.Mutation) bool { return m.Op == plan.DeleteRange }):
+	case possible && len(before) == 0 && slices.ContainsFunc(w.Mutations, func(m plan.Mutation) bool { return m.Op == plan.DeleteRange }):
 		x.persist(w.Name, func() error { return h.Executor.Write(x.t.Context(), w) })
 		x.apply(w)
 	default:
