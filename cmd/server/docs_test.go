@@ -33,7 +33,7 @@ func TestVisibilitySamplesLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wants := []string{"pluginName: sqlite-grouped", "pluginName: sqlite\n", "pluginName: postgres12", "pluginName: mysql8", "elasticsearch:"}
+	wants := []string{"pluginName: sqlite-grouped", "pluginName: sqlite #", "pluginName: postgres12", "pluginName: mysql8", "elasticsearch:"}
 	samples := blocks(t, "docs/operating.md")
 	if len(samples) != len(wants) {
 		t.Fatalf("docs/operating.md shows %d samples, want %d", len(samples), len(wants))
