@@ -183,7 +183,7 @@ func (t *Table) blockEffects(m *plan.Mutation, e *entrySet) (s shape, err error)
 		}
 		seen |= bit
 	}
-	fresh := m.Op == plan.Insert && len(m.Conds) == 1 && m.Conds[0].Test == plan.RowAbsent
+	fresh := (m.Op == plan.Insert || m.Live) && len(m.Conds) == 1 && m.Conds[0].Test == plan.RowAbsent
 	if err := e.finish(t, fresh); err != nil {
 		return s, err
 	}

@@ -2,6 +2,7 @@ package ycql_test
 
 import (
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,6 +146,27 @@ func TestElementsTakeOneStatement(t *testing.T) {
 
 // A tree row is stored before the first node of its branch: no scavenger may
 // meet a node without it. Nothing else waits.
+// A row that an update makes, because it must not be there, has what is added
+// and nothing of what is taken away.
+func TestAnUpdateThatMakesItsRowStoresNoRemovedElements(t *testing.T) {
+	text := func(removed int) []any {
+		w := run(1, removed)
+		u := w.Mutations[1]
+		u.Live, u.Conds = true, []plan.Cond{{Test: plan.RowAbsent}}
+		u.Effects = append([]plan.Effect{{Op: plan.Set, Column: plan.NextEventID, Value: int64(1)}}, u.Effects...)
+		w.Mutations = []plan.Mutation{u}
+		p := compile(t, ycql.New(ycql.All), w)
+		if call := p.Steps[0].Calls[0]; strings.HasPrefix(call.Text, "INSERT ") {
+			return call.Args
+		}
+		t.Fatalf("no insert: %s", p.Steps[0].Calls[0].Text)
+		return nil
+	}
+	if with, without := text(2), text(0); !reflect.DeepEqual(with, without) {
+		t.Errorf("arguments with removals\n%v\nwithout\n%v", with, without)
+	}
+}
+
 func TestWaves(t *testing.T) {
 	p := compile(t, ycql.New(ycql.All), sample(t, "execution-create-brand-new").Write)
 	waves := map[string]int{}

@@ -55,5 +55,5 @@ func TestRandomPlansOnCassandra(t *testing.T) {
 	if s == 0 {
 		s = rand.Uint64()
 	}
-	plans.Run(t, open(t), s, *writes)
+	plans.Run(t, open(t), s, *writes, plans.Limits{})
 }
