@@ -259,7 +259,7 @@ func (r *Runner) explain(ctx context.Context, w *plan.Write, res cql.Result, e *
 				case own:
 					return &errs.Error{
 						Op: w.Name, Key: w.Mutations[at].KeyString(), Kind: errs.Conflict, Outcome: errs.Unknown,
-						Err: errors.New("refused, and every row is as this write leaves it: the server may have run it again after its own commit"),
+						Err: ErrAsLeft,
 					}, false
 				}
 			}

@@ -2,11 +2,16 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"reflect"
 
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
+
+// ErrAsLeft is the cause of a conflict of unknown outcome in which all rows are as
+// the write leaves them: it took effect, or somebody else's that does the same did.
+var ErrAsLeft = errors.New("refused, and every row is as this write leaves it: the server may have run it again after its own commit")
 
 // ownDoing tells whether a refusal by mutation at may come from the write
 // itself: the server ran the block again after its own commit, and the second

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.temporal.io/api/serviceerror"
@@ -35,6 +36,13 @@ func (n namesWithIDs) create(ctx context.Context, id [16]byte, request *p.Intern
 			moveNamespaceVersion(version),
 		},
 	})
+	if errors.Is(err, exec.ErrAsLeft) {
+		// The very namespace is there. Who made it makes no difference to the hosts
+		// of a new cluster, each of which creates the system namespace and asks for
+		// this error; to others it says what a second request would hear.
+		return serviceerror.NewNamespaceAlreadyExists(fmt.Sprintf(
+			"a namespace with name %q and ID %s exists", request.Name, plan.FormatValue(id)))
+	}
 	return contested(err, namespaceExists)
 }
 
