@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// Resident returns the resident memory of a process in bytes. It is known on Linux
+// only.
+func Resident(pid int) (int64, error) { return rssOf(pid) }
+
 // rssOf returns the resident memory of a process in bytes, from /proc.
 func rssOf(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))

@@ -438,6 +438,9 @@ func (s *Server) Log(i int) string {
 // LogTail returns the last lines that process i has written.
 func (s *Server) LogTail(i, lines int) string { return tail(s.Log(i), lines) }
 
+// Quiet is a logger for clients whose errors the caller sees anyway.
+func Quiet() sdklog.Logger { return quiet{} }
+
 // quiet drops the log of a client, whose errors the caller sees anyway.
 type quiet struct{}
 
