@@ -76,7 +76,7 @@ func TestCommandLine(t *testing.T) {
 		{"arguments of start", []string{"start", "frontend"}, "", "", "ERROR: start command doesn't support arguments. Use --service flag instead.", 1},
 		{"two ways to configure", []string{"--config-file", "x", "--env", "y", "start"}, "", "", "ERROR: can not use --config, --env, --zone, or --root with --config-file", 1},
 		{"a configuration that is not there", []string{"--config-file", "/none.yaml", "start"}, "", "", "Unable to load configuration: read configuration file: open /none.yaml: no such file or directory.", 1},
-		{"a directory without files", []string{"--config", "/none", "start"}, "", "", "Unable to load configuration: no config files found in directory: none", 1},
+		{"a directory without files", []string{"--config", "/none", "start"}, "", "", "Unable to load configuration: failed to get config files: no config files found in directory: none", 1},
 		{"doctor finds nobody", with("doctor", "--rounds", "0"), "", "problem  contact points: ", "", 2},
 		{"doctor for programs", with("doctor", "--json"), "", `"reached": false`, "", 2},
 		{"doctor without a configuration", []string{"--config-file", "../../config/nowhere.yaml", "doctor"}, "", "", "Unable to load configuration", 2},

@@ -119,7 +119,7 @@ func validate(cfg *tconfig.Config) error {
 		return err
 	}
 	if err := v.Validate(cfg); err != nil {
-		return fmt.Errorf("invalid configuration: %w", err)
+		return err // upstream's text
 	}
 	return cfg.Validate()
 }

@@ -169,7 +169,7 @@ func directoryFiles(dir, env, zone string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%w in directory: %s (looked for %v)", tconfig.ErrConfigFilesNotFound, dir, names)
+		return nil, fmt.Errorf("failed to get config files: %w in directory: %s (looked for %v)", tconfig.ErrConfigFilesNotFound, dir, names)
 	}
 	return files, nil
 }

@@ -241,7 +241,7 @@ func TestFaultsNameTheirPlace(t *testing.T) {
 		{"a list as configuration", "- a\n", nil, nil, []string{"FILE: the top level must be a mapping of keys to values"}},
 		{
 			"what upstream requires", strings.Replace(minimal, "numHistoryShards: 4", "numHistoryShards: 0", 1), nil, nil,
-			[]string{"invalid configuration: Persistence.NumHistoryShards: zero value"},
+			[]string{"Persistence.NumHistoryShards: zero value"},
 		},
 		{
 			"no visibility store", strings.Replace(minimal, "visibilityStore: visibility", "", 1), nil, nil,
@@ -362,7 +362,7 @@ func TestSourcesExcludeEachOther(t *testing.T) {
 		t.Fatalf("a file beside what a command gives: %v", err)
 	}
 	_, err := config.Load(config.Source{Dir: t.TempDir(), Environ: []string{}}, registry(t))
-	if err == nil || !strings.HasPrefix(err.Error(), "no config files found in directory: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "failed to get config files: no config files found in directory: ") {
 		t.Fatalf("an empty directory gives %v", err)
 	}
 	_, err = config.Load(config.Source{File: filepath.Join(t.TempDir(), "none"), Environ: []string{}}, registry(t))

@@ -50,11 +50,11 @@ func render(name string, content []byte, more template.FuncMap) ([]byte, error) 
 func execute(name string, content []byte, more template.FuncMap) ([]byte, error) {
 	t, err := template.New(filepath.Base(name)).Funcs(sprig.FuncMap()).Funcs(more).Parse(string(content))
 	if err != nil {
-		return nil, fmt.Errorf("template %s: %w", name, err)
+		return nil, fmt.Errorf("failed to process config file %s: %w", name, err)
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, nil); err != nil {
-		return nil, fmt.Errorf("template %s: %w", name, err)
+		return nil, fmt.Errorf("failed to process config file %s: %w", name, err)
 	}
 	return out.Bytes(), nil
 }

@@ -49,6 +49,7 @@ func queueAreas() []area {
 			{"deletions-at-once", queueV2DeleteAtOnce},
 			{"reads-begin-at-the-first-message", queueV2ReadsFromFirst},
 			{"repeated-deletions", queueV2RepeatedDeletes},
+			{"deletions-past-the-end", queueV2DeletesPastTheEnd},
 			{"queues-of-another-type", queueV2ListsOneType},
 		}},
 	}
@@ -405,6 +406,21 @@ func queueV2RepeatedDeletes(t *testing.T, db *database) {
 	list, err := q.list(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []p.QueueInfo{{QueueName: oneQueue, MessageCount: 1, LastMessageID: 3}}, list.Queues)
+}
+
+// queueV2DeletesPastTheEnd: a delete may name messages that do not exist yet; they
+// are not deleted when they come.
+func queueV2DeletesPastTheEnd(t *testing.T, db *database) {
+	q := newQueues(t, db)
+	q.fill(t, 3)
+	n, err := q.remove(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, int64(3), n)
+	require.Empty(t, q.ids(t))
+	id, err := q.enqueue(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(3), id)
+	require.Equal(t, []int64{3}, q.ids(t))
 }
 
 func queueV2ListsOneType(t *testing.T, db *database) {
