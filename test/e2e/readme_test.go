@@ -31,11 +31,71 @@ import (
 // with the sample configuration that they name. Only ports and keyspace are moved out
 // of the way of others, through the environment.
 func TestReadmeCommands(t *testing.T) {
+	ownCommands(t)
+	node := cassandratest.Start(t)
+	keyspace := cassandratest.UniqueName()
+	t.Cleanup(func() {
+		session := node.Session(t, "")
+		defer session.Close()
+		if err := session.Query("DROP KEYSPACE IF EXISTS " + keyspace).Exec(); err != nil {
+			t.Error(err)
+		}
+	})
+	runDocumented(t, "README.md", "cassandra", []string{"schema create", "schema update", "start"}, map[string]any{
+		"HOSTS": node.Host, "PORT": node.Port, "KEYSPACE": keyspace,
+	})
+}
+
+// TestCommandsOnYugabyteDB runs the first steps of docs/yugabyte.md against an engine
+// that answers as YugabyteDB does, in a process of its own and over TCP.
+func TestCommandsOnYugabyteDB(t *testing.T) {
+	ownCommands(t)
+	binary, err := harness.OwnServer(t.Context())
+	require.NoError(t, err)
+	port, err := harness.FreePort()
+	require.NoError(t, err)
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	cmd := exec.Command(binary, "cql", "--dialect", "ycql", "--ephemeral", "--listen", address)
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, cleanEnvironment()
+	database, err := childproc.Start(cmd)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if err := database.Stop(time.Minute); err != nil {
+			t.Errorf("stop the engine: %v\n%s", err, said.String())
+		}
+	})
+	await(t, "the engine to listen", func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
+	runDocumented(t, filepath.Join("docs", "yugabyte.md"), "yugabyte",
+		[]string{"schema create", "schema update", "schema verify", "doctor", "start"}, map[string]any{"HOSTS": address})
+}
+
+// ownCommands skips a test of this repository's documents where another server is
+// the subject.
+func ownCommands(t *testing.T) {
+	t.Helper()
 	if os.Getenv(harness.SubjectEnv) == "stock" {
-		t.Skip("the README is about this repository's server")
+		t.Skip("the documents are about this repository's server")
 	}
-	commands := readmeCommands(t)
-	require.Len(t, commands, 3, "the README shows schema create, schema update and start")
+}
+
+// runDocumented runs the commands that a document shows for the sample of a
+// database, which must be those, and a workflow on the server that the last one
+// starts. options are the database's, in upper case.
+func runDocumented(t *testing.T, document, database string, want []string, options map[string]any) {
+	t.Helper()
+	commands := documentedCommands(t, document, database)
+	var ends []string
+	for _, command := range commands {
+		ends = append(ends, strings.TrimPrefix(command, documentedPrefix(database)))
+	}
+	require.Equal(t, want, ends, "the commands of %s", document)
 	binary, err := harness.OwnServer(t.Context())
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -43,8 +103,10 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoError(t, os.Symlink(binary, filepath.Join(dir, "bin", "temporal-server")))
 	require.NoError(t, os.Symlink(filepath.Join(harness.Root(), "config"), filepath.Join(dir, "config")))
 
-	node := cassandratest.Start(t)
-	env, frontend := movedEnvironment(t, node)
+	env, frontend := movedEnvironment(t)
+	for name, value := range options {
+		env = append(env, fmt.Sprintf("TEMPORAL__BACKENDS__%s__%s=%v", strings.ToUpper(database), name, value))
+	}
 	metricsPort, err := harness.FreePort()
 	require.NoError(t, err)
 	scrape := net.JoinHostPort("127.0.0.1", strconv.Itoa(metricsPort))
@@ -54,8 +116,9 @@ func TestReadmeCommands(t *testing.T) {
 		cmd.Dir, cmd.Env = dir, env
 		return cmd
 	}
-	for _, command := range commands[:2] {
-		for range 2 { // both may be run again
+	last := len(commands) - 1
+	for _, command := range commands[:last] {
+		for range 2 { // all may be run again
 			out, err := run(t.Context(), command).CombinedOutput()
 			require.NoError(t, err, "%s\n%s", command, out)
 		}
@@ -63,7 +126,7 @@ func TestReadmeCommands(t *testing.T) {
 	log, err := os.Create(filepath.Join(dir, "server.log"))
 	require.NoError(t, err)
 	defer log.Close()
-	cmd := run(context.Background(), commands[2])
+	cmd := run(context.Background(), commands[last])
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := childproc.Start(cmd)
 	require.NoError(t, err)
@@ -148,16 +211,21 @@ func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
-// readmeCommands returns the commands of the server that the README shows on
-// Cassandra, in their order.
-func readmeCommands(t *testing.T) []string {
+// documentedPrefix begins the commands of the server on a database's sample.
+func documentedPrefix(database string) string {
+	return "bin/temporal-server --config-file config/" + database + ".yaml "
+}
+
+// documentedCommands returns the commands that a document shows for a database, in
+// their order.
+func documentedCommands(t *testing.T, document, database string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(harness.Root(), "README.md"))
+	text, err := os.ReadFile(filepath.Join(harness.Root(), document))
 	require.NoError(t, err)
 	var commands []string
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "$ ")
-		if strings.HasPrefix(line, "bin/temporal-server --config-file config/cassandra.yaml ") && !slices.Contains(commands, line) {
+		if strings.HasPrefix(line, documentedPrefix(database)) && !slices.Contains(commands, line) {
 			commands = append(commands, line)
 		}
 	}
@@ -170,22 +238,11 @@ func cleanEnvironment() []string {
 }
 
 // movedEnvironment returns an environment that moves the sample configuration to free
-// ports and to a keyspace of its own, and the frontend's address.
-func movedEnvironment(t *testing.T, node *cassandratest.Node) (env []string, frontend string) {
+// ports, and the frontend's address.
+func movedEnvironment(t *testing.T) (env []string, frontend string) {
 	t.Helper()
-	keyspace := cassandratest.UniqueName()
-	t.Cleanup(func() {
-		session := node.Session(t, "")
-		defer session.Close()
-		if err := session.Query("DROP KEYSPACE IF EXISTS " + keyspace).Exec(); err != nil {
-			t.Error(err)
-		}
-	})
 	env = cleanEnvironment()
 	set := func(name string, value any) { env = append(env, fmt.Sprintf("TEMPORAL__%s=%v", name, value)) }
-	set("BACKENDS__CASSANDRA__HOSTS", node.Host)
-	set("BACKENDS__CASSANDRA__PORT", node.Port)
-	set("BACKENDS__CASSANDRA__KEYSPACE", keyspace)
 	port := func() int {
 		p, err := harness.FreePort()
 		require.NoError(t, err)
