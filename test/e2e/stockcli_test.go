@@ -59,7 +59,7 @@ func TestCommandLineOfStock(t *testing.T) {
 		{"a file and a root, by variables", []string{"start"}, []string{"TEMPORAL_SERVER_CONFIG_FILE_PATH=x", "TEMPORAL_ROOT=y"}, ""},
 		{"a directory without files", []string{"--config", "config/empty", "start"}, nil, ""},
 		{"a root, a directory and a zone", []string{"--root", "/nowhere", "--config", "c", "--zone", "z", "start"}, nil, ""},
-		{"a zone by the variable with the typing error", []string{"start"}, []string{"TEMPORAL_AVAILABILTY_ZONE=z", "TEMPORAL_CONFIG_DIR=config/empty"}, ""},
+		{"a zone by the variable with the typing error", []string{"start"}, []string{"TEMPORAL_AVAILABILTY_ZONE=z", "TEMPORAL_CONFIG_DIR=config/empty"}, ""}, //nolint:misspell // upstream's own
 		{"a configuration that lacks what is required", []string{"--env", "incomplete", "start"}, nil, ""},
 		{"what is required is missing, by render-config", []string{"--env", "incomplete", "render-config"}, nil, ""},
 		{"a template with a fault", []string{"--config-file", "template.yaml", "start"}, nil, ""},

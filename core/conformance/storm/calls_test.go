@@ -233,8 +233,6 @@ func (x *world) completion(e p.ExecutionStore, s storetest.Scene) *call {
 type queue struct {
 	namespace, name string
 	fair            bool
-	rangeID         int64
-	data            int64 // version of its user data
 }
 
 const kind = enumspb.TASK_QUEUE_TYPE_WORKFLOW

@@ -19,7 +19,7 @@ var (
 func TestWhatStoresSayInAStormIsTrue(t *testing.T) {
 	s := *seed
 	if s == 0 {
-		s = rand.Uint64() //nolint:gosec // chance is all that is asked for
+		s = rand.Uint64()
 	}
 	t.Logf("seed %d: run again with -seed %d", s, s)
 	x := newWorld(t, s)

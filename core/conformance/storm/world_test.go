@@ -91,7 +91,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		require.NoError(t, n.Close(ctx))
 	})
 	x := &world{
-		t: t, r: rand.New(rand.NewPCG(seed, 5)), //nolint:gosec // a run must be repeatable
+		t: t, r: rand.New(rand.NewPCG(seed, 5)),
 		node: n, state: memory.NewState(), owner: map[int64]*host{}, met: map[sim.Kind]int{},
 		loose: map[string]bool{}, touched: map[string]row{}, counts: map[string]int{},
 	}
