@@ -61,7 +61,7 @@ func besides(o options, addr string) (any, error) {
 		"conditional_batch_": conditionalBatch,
 	} {
 		var list []duel
-		for _, conc := range []int{1, 16, 64} {
+		for _, conc := range o.conc {
 			if strings.HasSuffix(name, "_") && conc > 1 {
 				// Cassandra's Paxos on one partition gives up under contention.
 				continue

@@ -8,7 +8,7 @@ import (
 
 // TestPartsMeasure runs every part that needs no Cassandra as short as it goes.
 func TestPartsMeasure(t *testing.T) {
-	o := options{dir: t.TempDir(), block: 5 * time.Millisecond, blocks: 2, queue: 2000, rows: []int{1000, 2000}}
+	o := options{dir: t.TempDir(), block: 5 * time.Millisecond, blocks: 2, queue: 2000, conc: []int{1, 16, 64}, rows: []int{1000, 2000}}
 	want := map[string]int{"inserts": 6, "batches": 2, "reads": 4, "queue": 3, "growth": 8}
 	for name, measure := range parts {
 		if name == "cassandra" {

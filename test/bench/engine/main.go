@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type options struct {
 	blocks int
 	queue  int
 	rows   []int
+	conc   []int // in flight
 }
 
 // parts are what can be measured.
@@ -53,6 +55,7 @@ func run() error {
 	out := flag.String("out", "", "file for the result, as JSON; standard output if empty")
 	note := flag.String("note", "", "what to know about the run, e.g. what else the machine did")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of the whole run")
+	conc := flag.String("in-flight", "1,16,64", "how many inserts, and statements beside Cassandra, are under way at a time")
 	rows := flag.Int("most-rows", o.rows[2], "rows of the largest table of growth")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "directory for databases; on the disk that is meant")
 	flag.DurationVar(&o.block, "block", 2*time.Second, "length of a block")
@@ -61,6 +64,13 @@ func run() error {
 	flag.Parse()
 	if flag.NArg() > 0 || o.block <= 0 || o.blocks <= 0 || o.queue <= 0 {
 		return errors.New("give lengths and counts above 0 and no arguments")
+	}
+	for _, text := range strings.Split(*conc, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n <= 0 {
+			return fmt.Errorf("-in-flight %s: give numbers above 0, e.g. 1,16,64", *conc)
+		}
+		o.conc = append(o.conc, n)
 	}
 	o.rows = slicesUpTo(o.rows, *rows)
 	if *profile != "" {

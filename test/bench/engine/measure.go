@@ -79,6 +79,22 @@ func (t times) summary() figures {
 	}
 }
 
+// settle waits until this process is idle, so that compactions which earlier
+// writes left behind are not counted as the cost of what is measured next. It gives
+// up after limit and returns how long it took.
+func settle(limit time.Duration) time.Duration {
+	const look = 500 * time.Millisecond
+	from := time.Now()
+	for time.Since(from) < limit {
+		used := cpu()
+		time.Sleep(look)
+		if cpu()-used < look/20 {
+			break
+		}
+	}
+	return time.Since(from)
+}
+
 // duel is two sides that took turns: A B B A and so on.
 type duel struct {
 	Conc   int       `json:"in_flight"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"time"
@@ -102,8 +103,12 @@ func tables(s *gocql.Session) error {
 	return nil
 }
 
-// Statements that are measured. Values have 300 B.
-var value = make([]byte, 300)
+// Statements that are measured. Values have 300 B that do not compress.
+var value = func() []byte {
+	b := make([]byte, 300)
+	rand.NewChaCha8([32]byte{}).Read(b) //nolint:errcheck // never fails
+	return b
+}()
 
 // distinct are how many keys writes go to.
 const distinct = 100_000

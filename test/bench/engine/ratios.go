@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -41,7 +42,7 @@ func (r *raw) close() error { return errors.Join(r.db.Close(), os.RemoveAll(r.di
 
 // commit writes n rows of about the bytes that the engine writes for one, synced.
 func (r *raw) commit(n int) func(int) error {
-	row := make([]byte, len(value)+12)
+	row := slices.Concat(value, make([]byte, 12))
 	return func(i int) error {
 		b := r.db.NewBatch()
 		for j := range n {
@@ -73,7 +74,7 @@ func besideRaw(o options, measure func(*place, *raw) (any, error)) (any, error) 
 func inserts(o options) (any, error) {
 	return besideRaw(o, func(p *place, r *raw) (any, error) {
 		var list []duel
-		for _, conc := range []int{1, 16, 64} {
+		for _, conc := range o.conc {
 			d, err := fight(o, conc, insert(p.pipe), r.commit(1))
 			if err != nil {
 				return nil, err
