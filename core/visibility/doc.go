@@ -12,8 +12,9 @@
 //
 // The schema. The table, its columns and the full-text tables are upstream's, so
 // its queries, counts and search attributes work unchanged, and upstream's plugin
-// can open the file too. But indexes on search attributes hold only the rows that
-// have the attribute, and rows without text skip the full-text tables. The file
+// can open the file too. But the index of a column that may be empty, as those of
+// search attributes are, holds only the rows that have something in it, and rows
+// without text skip the full-text tables. The file
 // has a version of its own, see [schemaVersion].
 //
 // Invariants: at most one writer per file in a process; what was acknowledged
