@@ -86,6 +86,7 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -count 10 ./core/plan/... ./core/store/... ./dialect/... | tee results/bench.txt
 	$(GO) run -tags $(TAGS) ./test/bench/workflows -out results/workflows.json
 	$(GO) run -tags $(TAGS) ./test/bench/startdev -out results/start-dev.json
+	$(GO) run -tags $(TAGS) ./test/bench/visibility -out results/visibility.json
 	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
 
 .PHONY: soak
