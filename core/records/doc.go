@@ -40,4 +40,7 @@
 // A [Digest] of each side is compared with [Digest.Diff]; the buckets in which
 // they differ are read again, record by record ([Keys], [Keys.Diff]), and a
 // difference names the record and the field.
+//
+// What is missing: nodes of a history tree that has no row in history_tree are not
+// in the stream, so nothing may be migrated on the strength of it alone yet.
 package records

@@ -11,8 +11,8 @@ import (
 
 // Options say how a source reads.
 type Options struct {
-	// Shards is the number of history shards of the deployment, which every
-	// keyspace records ([ShardCounts]) and nothing can change.
+	// Shards is the number of history shards of the deployment, which nothing can
+	// change.
 	Shards int32
 	// PageRows is the most rows that one request asks for; default 500.
 	PageRows int
