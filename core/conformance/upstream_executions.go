@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
 	"go.temporal.io/server/common/log"
+	persistencetests "go.temporal.io/server/common/persistence/persistence-tests"
 	"go.temporal.io/server/common/persistence/serialization"
 	"go.temporal.io/server/common/persistence/tests"
 )
@@ -35,6 +36,11 @@ func upstreamExecutions() []area {
 		upstream("history", func(t *testing.T, db *database) {
 			st := db.stores(t, nil)
 			suite.Run(t, tests.NewHistoryEventsSuite(t, st.Executions, log.NewNoopLogger()))
+		}),
+		upstream("history-trees", func(t *testing.T, db *database) {
+			s := new(persistencetests.HistoryV2PersistenceSuite)
+			s.TestBase = newFixture(t, db).base()
+			suite.Run(t, s)
 		}),
 	}
 }

@@ -158,6 +158,9 @@ func runDocumented(t *testing.T, document, database string, want []string, optio
 	require.Equal(t, "hello", result[string](t, start(t, c, queue, wfEcho, "hello")))
 	stop()
 	awaitMetrics(t, "http://"+scrape+"/metrics")
+	text, err := os.ReadFile(log.Name())
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(text), "A new cluster is made with 4 history shards."), "that so few limit it for ever is said once")
 	require.NoError(t, p.Stop(time.Minute))
 	require.NoError(t, p.Wait(), "a server that is told to stop exits with 0")
 }
