@@ -171,8 +171,8 @@ func (e *examination) stores(ctx context.Context) {
 	defer func() { _ = conn.Session.Close() }()
 	e.report.Server = conn.Server
 	e.report.add("session", Good, "opened as a server does: "+conn.Server, "")
-	e.replication(ctx, conn.Session)
-	e.tablets(ctx, conn.Session)
+	e.replication(ctx)
+	e.tablets(ctx)
 	e.abilities(ctx)
 	e.timed(ctx, conn)
 }

@@ -2,30 +2,17 @@ package doctor
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/temporal-ycql/temporal-ycql/core/cql"
-)
-
-var (
-	selectReplication = &cql.Statement{
-		Text: `SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?`, Plan: "Doctor", Idempotent: true,
-	}
-	selectTablets = &cql.Statement{
-		Text: `SELECT table_name FROM system.partitions WHERE keyspace_name = ?`, Plan: "Doctor", Idempotent: true,
-	}
 )
 
 // replication checks how many copies of each row there are.
-func (e *examination) replication(ctx context.Context, s cql.Session) {
+func (e *examination) replication(ctx context.Context) {
 	const name = "replication"
-	options, err := replicationOf(ctx, s, e.Opener.Keyspace())
+	options, err := e.replicationOptions(ctx)
 	if err != nil {
 		e.report.add(name, Warning, "it cannot be read: "+err.Error(), "")
 		return
@@ -73,81 +60,35 @@ func (e *examination) copies(name, dc string, n int) {
 	}
 }
 
-func replicationOf(ctx context.Context, s cql.Session, keyspace string) (map[string]string, error) {
-	rows, err := s.Query(ctx, cql.Call{Statement: selectReplication, Args: []any{keyspace}}, cql.Page{})
+func (e *examination) replicationOptions(ctx context.Context) (map[string]string, error) {
+	rows, err := e.admin.Query(ctx, `SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?`, e.Opener.Keyspace())
 	if err != nil {
 		return nil, err
 	}
-	var raw cql.Raw
-	if !rows.Scan(&raw) {
-		return nil, errors.Join(errNoAnswer, rows.Close())
+	if len(rows) == 0 {
+		return nil, errNoAnswer
 	}
-	options, err := textMap(raw)
-	return options, errors.Join(err, rows.Close())
-}
-
-// textMap decodes a map<text, text> (protocol v4, 6.10): a count, then keys and
-// values, each with its length.
-func textMap(raw []byte) (map[string]string, error) {
-	bad := errors.New("a map of texts is cut short")
-	number := func() (int, bool) {
-		if len(raw) < 4 {
-			return 0, false
-		}
-		n := int(int32(binary.BigEndian.Uint32(raw)))
-		raw = raw[4:]
-		return n, n >= 0
-	}
-	text := func() (string, bool) {
-		n, ok := number()
-		if !ok || n > len(raw) {
-			return "", false
-		}
-		s := string(raw[:n])
-		raw = raw[n:]
-		return s, true
-	}
-	n, ok := number()
+	options, ok := rows[0]["replication"].(map[string]string)
 	if !ok {
-		return nil, bad
+		return nil, fmt.Errorf("it is given as a %T", rows[0]["replication"])
 	}
-	out := map[string]string{}
-	for range n {
-		key, ok := text()
-		if !ok {
-			return nil, bad
-		}
-		if out[key], ok = text(); !ok {
-			return nil, bad
-		}
-	}
-	return out, nil
+	return options, nil
 }
 
 // tablets lists how the tables are split, which only YugabyteDB says.
-func (e *examination) tablets(ctx context.Context, s cql.Session) {
+func (e *examination) tablets(ctx context.Context) {
 	if e.report.Dialect != "ycql" {
 		return
 	}
+	rows, err := e.admin.Query(ctx, `SELECT table_name FROM system.partitions WHERE keyspace_name = ?`, e.Opener.Keyspace())
+	if err != nil {
+		e.report.add("tablets", Warning, "they cannot be listed: "+err.Error(), "")
+		return
+	}
 	counts := map[string]int{}
-	page := cql.Page{}
-	for {
-		rows, err := s.Query(ctx, cql.Call{Statement: selectTablets, Args: []any{e.Opener.Keyspace()}}, page)
-		if err != nil {
-			e.report.add("tablets", Warning, "they cannot be listed: "+err.Error(), "")
-			return
-		}
-		var table string
-		for rows.Scan(&table) {
+	for _, row := range rows {
+		if table, ok := row["table_name"].(string); ok {
 			counts[table]++
-		}
-		page.Token = rows.Next()
-		if err := rows.Close(); err != nil {
-			e.report.add("tablets", Warning, "they cannot be listed: "+err.Error(), "")
-			return
-		}
-		if len(page.Token) == 0 {
-			break
 		}
 	}
 	var parts []string

@@ -3,8 +3,8 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
@@ -25,12 +25,14 @@ type Round struct {
 }
 
 // request is one kind of request, made of rows of one partition. Number n counts up
-// from 1; row 0 holds it before each round.
+// from 1; row 0 holds the one before it.
 type request struct {
 	kind, use string
-	// part says what it stands for in the write of a shard; empty: in none.
+	// ahead and main are the requests that make up the write of a shard.
 	ahead, main bool
-	step        func(id [16]byte, n int64) *cql.Step
+	// query: its one call is a query.
+	query bool
+	step  func(id [16]byte, n int64) *cql.Step
 }
 
 func single(s *cql.Statement, args ...any) *cql.Step {
@@ -43,9 +45,9 @@ func stmt(conditional bool, text string) *cql.Statement {
 
 // bench is where and how writes of one dialect are timed.
 type bench struct {
-	// table is made before and dropped after; empty: the schema has what is needed.
+	// create and drop the table; empty: the schema has what is needed.
 	create, drop string
-	touched      string
+	touched      string           // what is written, in words
 	prepare      []*cql.Statement // of row 0, with id
 	clean        []*cql.Statement // of all rows, with id
 	requests     []request
@@ -77,7 +79,7 @@ func ycqlBench() bench {
 			stmt(false, `DELETE FROM server_probe_plain WHERE id = ?`), stmt(false, `DELETE FROM server_probe WHERE id = ?`),
 		},
 		requests: []request{
-			{kind: "read", use: "reads of executions", step: func(id [16]byte, _ int64) *cql.Step { return single(get, id, int64(0)) }},
+			{kind: "read", use: "reads of executions", query: true, step: func(id [16]byte, _ int64) *cql.Step { return single(get, id, int64(0)) }},
 			{kind: "plain write", use: "history and a shard's tasks", ahead: true, step: func(id [16]byte, n int64) *cql.Step { return single(put, id, n, n) }},
 			{kind: "conditional write", use: "leases, queues, namespaces", step: func(id [16]byte, n int64) *cql.Step { return single(cas, n, id, n-1) }},
 			{kind: "guarded batch", use: "matching tasks", step: func(id [16]byte, n int64) *cql.Step {
@@ -106,7 +108,7 @@ func cassandraBench() bench {
 		// With a condition, as all that tests it.
 		prepare: []*cql.Statement{stmt(true, `INSERT INTO `+doctorTable+` (id, n, lease) VALUES (?, 0, 0) IF NOT EXISTS`)},
 		requests: []request{
-			{kind: "read", use: "reads of executions", step: func(id [16]byte, _ int64) *cql.Step { return single(get, id, int64(0)) }},
+			{kind: "read", use: "reads of executions", query: true, step: func(id [16]byte, _ int64) *cql.Step { return single(get, id, int64(0)) }},
 			{kind: "plain write", use: "history", ahead: true, step: func(id [16]byte, n int64) *cql.Step { return single(put, id, n, n) }},
 			{kind: "conditional write", use: "leases, queues, namespaces", step: func(id [16]byte, n int64) *cql.Step { return single(cas, n, id, n-1) }},
 			{kind: "conditional batch", use: "executions, a shard's tasks, matching tasks", main: true, step: func(id [16]byte, n int64) *cql.Step {
@@ -171,7 +173,7 @@ func (e *examination) time(ctx context.Context, s cql.Session, b *bench, r *requ
 	for n := int64(1 - warmups); n <= int64(e.Rounds); n++ {
 		step := r.step(id, n+warmups)
 		began := time.Now()
-		if err := send(ctx, s, step); err != nil {
+		if err := r.send(ctx, s, step); err != nil {
 			return round, err
 		}
 		if n > 0 {
@@ -186,27 +188,27 @@ func (e *examination) time(ctx context.Context, s cql.Session, b *bench, r *requ
 
 const warmups = 3
 
-func send(ctx context.Context, s cql.Session, step *cql.Step) error {
-	if c := step.Calls[0]; strings.HasPrefix(c.Text, "SELECT") {
-		rows, err := s.Query(ctx, c, cql.Page{})
-		if err != nil {
-			return err
+func (r *request) send(ctx context.Context, s cql.Session, step *cql.Step) error {
+	if !r.query {
+		res, err := s.Exec(ctx, step)
+		if err == nil && !res.Applied {
+			err = errors.New("refused, though nobody else writes the row")
 		}
-		var lease int64
-		found := rows.Scan(&lease)
-		if err := rows.Close(); err != nil {
-			return err
-		}
-		if !found {
-			return errNoAnswer
-		}
-		return nil
+		return err
 	}
-	res, err := s.Exec(ctx, step)
-	if err == nil && !res.Applied {
-		err = fmt.Errorf("refused, though nobody else writes the row")
+	rows, err := s.Query(ctx, step.Calls[0], cql.Page{})
+	if err != nil {
+		return err
 	}
-	return err
+	var lease int64
+	found := rows.Scan(&lease)
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	if !found {
+		return errNoAnswer
+	}
+	return nil
 }
 
 // writesPerWorkflow is what a workflow with one activity asks of its shard: its
