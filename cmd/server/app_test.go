@@ -78,6 +78,7 @@ func TestCommandLine(t *testing.T) {
 		{"a configuration that is not there", []string{"--config-file", "/none.yaml", "start"}, "", "", "Unable to load configuration: read configuration file: open /none.yaml: no such file or directory.", 1},
 		{"a directory without files", []string{"--config", "/none", "start"}, "", "", "Unable to load configuration: failed to get config files: no config files found in directory: none", 1},
 		{"doctor finds nobody", with("doctor", "--rounds", "0"), "", "problem  contact points: ", "", 2},
+		{"doctor of a database inside", []string{"--config-file", "../../config/embedded.yaml", "doctor"}, "", "skipped  database: it is inside of the server's own process", "", 0},
 		{"doctor for programs", with("doctor", "--json"), "", `"reached": false`, "", 2},
 		{"doctor without a configuration", []string{"--config-file", "../../config/nowhere.yaml", "doctor"}, "", "", "Unable to load configuration", 2},
 		{"doctor counts from zero", with("doctor", "--rounds", "-1"), "", "", "--rounds -1: must not be negative", 2},

@@ -38,7 +38,7 @@ func doctorCommand() *cli.Command {
 			switch {
 			case err != nil:
 				return cli.Exit(fmt.Errorf("print the report: %w", err), 2)
-			case !report.Reached:
+			case !report.Reached && report.Worst() == doctor.Problem:
 				return cli.Exit("", 2)
 			case report.Worst() == doctor.Problem:
 				return cli.Exit("", 1)

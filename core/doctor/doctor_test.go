@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/yugabyte"
@@ -201,6 +203,18 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			require.Equal(t, "nothing", r.Touched)
 		})
 	}
+}
+
+// A database inside of the server would be made by whoever opens it.
+func TestADatabaseInsideOfTheServerIsNotTouched(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	o, err := embedded.New().ParseOptions(map[string]any{"dataDir": dir})
+	require.NoError(t, err)
+	r := database{name: "embedded", opener: o}.examine(t, 3)
+	require.Equal(t, doctor.Skipped, r.Worst())
+	require.Contains(t, check(t, r, "database").Found, "inside of the server's own process")
+	require.Equal(t, "nothing", r.Touched)
+	require.NoDirExists(t, dir)
 }
 
 func TestADifferentSchemaIsAWarning(t *testing.T) {

@@ -33,7 +33,7 @@ type node struct {
 func (e *examination) nodes(ctx context.Context) {
 	remote, ok := e.Opener.(backend.Remote)
 	if !ok {
-		e.report.add("nodes", Skipped, "the database is inside of the process", "")
+		e.report.add("nodes", Skipped, "this backend does not reach nodes one by one", "")
 		return
 	}
 	addresses, err := e.addresses(ctx, remote)
