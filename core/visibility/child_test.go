@@ -21,6 +21,7 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/core/visibility"
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
+	"github.com/temporal-ycql/temporal-ycql/internal/smalldisk"
 )
 
 // Tests whose process must end, or must have lost a right, run in a child: this
@@ -223,21 +224,9 @@ func TestDiskTakesNoMoreAndThenDoes(t *testing.T) {
 	sound(t, path)
 }
 
-// mounted is a file system with so many bytes, or a skipped test: it needs the
-// right to mount one.
-func mounted(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("skipped: this user may not mount a file system: %v", err)
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
-	return dir
-}
-
 func TestFullDiskAndThenSpace(t *testing.T) {
 	visibility.Register()
-	dir := mounted(t, "2m")
+	dir := smalldisk.Mount(t, "2m")
 	ballast := filepath.Join(dir, "ballast")
 	cfg := fileConfig(dir)
 	db := open(t, cfg)

@@ -21,7 +21,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
-	"github.com/temporal-ycql/temporal-ycql/internal/needs"
+	"github.com/temporal-ycql/temporal-ycql/internal/smalldisk"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
@@ -215,7 +215,7 @@ func dataBelow(home string) string {
 // go on; a start without room, or on a disk that takes no writes, says so.
 func TestStartDevDisk(t *testing.T) {
 	t.Parallel()
-	dir := smallDisk(t)
+	dir := smalldisk.Mount(t, "200m") // for a server's data and for what it keeps free
 	data := filepath.Join(dir, "data")
 	s := launch(t, dev(t, "--data-dir", data), harness.Spec{})
 	const queue = "disk"
@@ -264,28 +264,6 @@ func TestStartDevDisk(t *testing.T) {
 	for _, run := range runs {
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, status(t, s.Client, run.GetID(), run.GetRunID()), "nothing is lost")
 	}
-}
-
-// diskBytes is room for a server's data and for what it keeps free.
-const diskBytes = "200m"
-
-// smallDisk mounts a disk of its own.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	const remedy = "run this test as root on Linux"
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		needs.Missing(t, "the right to mount a disk", remedy)
-	}
-	dir := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+diskBytes, "tmpfs", dir).CombinedOutput(); err != nil {
-		needs.Missing(t, "the right to mount a disk ("+strings.TrimSpace(string(out))+")", remedy)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return dir
 }
 
 func remount(t *testing.T, dir, how string) {
