@@ -98,6 +98,7 @@ soak: build ## 100,000 random statements against Cassandra, 25 bugs built into t
 	  -mutants -mutant-results $(CURDIR)/results/embedded-seeded.json
 	TEMPORAL_YCQL_MODEL_STATES=$${SOAK_STATES:-10000000} TEMPORAL_YCQL_SEQUENCES=$${SOAK_SEQUENCES:-200000} \
 	  $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./core/store/sequence/... > results/sequences.json
+	TEMPORAL_YCQL_STEPS=$${SOAK_STEPS:-50000} $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners > results/owners.json
 	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
 
 # Each fuzz target for FUZZ_TIME, little of it for shortening inputs; what one finds stays in its package's testdata/fuzz.

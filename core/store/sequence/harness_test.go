@@ -3,10 +3,7 @@ package sequence
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -15,6 +12,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/exec/memory"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/store/sequence/sequencetest"
 )
 
 // fault is what goes wrong with one write on its way.
@@ -190,13 +188,6 @@ func (c *counts) of(what Counter) int {
 	return c.n[what]
 }
 
-var readTasks = &plan.Read{
-	Name: "GetHistoryTasks", Table: plan.HistoryTasks, Eq: 3, From: plan.RangeEnd{Compare: plan.GreaterOrEqual, Width: 1},
-	To: plan.RangeEnd{Compare: plan.Less, Width: 1}, Columns: []*plan.Column{plan.HistoryTaskID, plan.HistoryTask},
-}
-
-var getShard = &plan.Read{Name: "GetShard", Table: plan.Shards, Eq: 1, Columns: []*plan.Column{plan.ShardInfo}}
-
 func newOwner(t testing.TB, state *memory.State) *owner {
 	t.Helper()
 	o := &owner{t: t, net: newNetwork(state)}
@@ -204,7 +195,7 @@ func newOwner(t testing.TB, state *memory.State) *owner {
 	if o.x, err = New(o.net, &o.count); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.x.Compile(readTasks, getShard); err != nil {
+	if err := sequencetest.Compile(o.x); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(o.x.Close)
@@ -213,102 +204,31 @@ func newOwner(t testing.TB, state *memory.State) *owner {
 
 func (o *owner) ctx() context.Context { return context.WithValue(o.t.Context(), caller{}, true) }
 
-func hold(rangeID int64) plan.Mutation {
-	return plan.Mutation{
-		Table: plan.Shards, Op: plan.Assert, Key: []any{shardID},
-		Conds: []plan.Cond{{Test: plan.Equal, Column: plan.ShardRangeID, Value: rangeID}},
-	}
-}
-
-func task(id int64) plan.Mutation {
-	return plan.Mutation{
-		Table: plan.HistoryTasks, Op: plan.Insert, Ahead: true, Key: []any{shardID, int64(1), plan.Immediate, id},
-		Effects: []plan.Effect{{Op: plan.Set, Column: plan.HistoryTask, Value: plan.Blob{Data: []byte("task"), Encoding: "p"}}},
-	}
-}
-
-// mark is a row of the atomic part: it is there if the write took effect.
-func mark(id int64) plan.Mutation {
-	return plan.Mutation{
-		Table: plan.Executions, Op: plan.Insert, Key: []any{shardID, [16]byte{}, strconv.FormatInt(id, 10), [16]byte{}},
-		Conds:   []plan.Cond{{Test: plan.RowAbsent}},
-		Effects: []plan.Effect{{Op: plan.Set, Column: plan.NextEventID, Value: id}},
-		Show:    []*plan.Column{plan.NextEventID},
-	}
-}
-
-// put is a write of an owner that makes mark id and has tasks.
-func put(rangeID, id int64, tasks ...int64) *plan.Write {
-	w := &plan.Write{
-		Name: "Put", Scope: plan.Atomic, Owner: &plan.Owner{Shard: shardID, RangeID: rangeID},
-		Mutations: []plan.Mutation{hold(rangeID), mark(id)},
-	}
-	for _, t := range tasks {
-		w.Mutations = append(w.Mutations, task(t))
-	}
-	return w
+// put is a write of an owner that makes a mark and has tasks.
+func put(rangeID, mark int64, tasks ...int64) *plan.Write {
+	return sequencetest.Put(shardID, rangeID, mark, tasks...)
 }
 
 func (o *owner) put(rangeID, id int64, tasks ...int64) error {
 	return o.x.Write(o.ctx(), put(rangeID, id, tasks...))
 }
 
-func info(text string) plan.Effect {
-	return plan.Effect{Op: plan.Set, Column: plan.ShardInfo, Value: plan.Blob{Data: []byte(text), Encoding: "p"}}
-}
-
-func (o *owner) create() error {
-	return o.x.Write(o.ctx(), &plan.Write{Name: "CreateShard", Scope: plan.Atomic, Mutations: []plan.Mutation{{
-		Table: plan.Shards, Op: plan.Insert, Key: []any{shardID}, Conds: []plan.Cond{{Test: plan.RowAbsent}},
-		Effects: []plan.Effect{{Op: plan.Set, Column: plan.ShardRangeID, Value: int64(1)}, info("new")},
-	}}})
-}
+func (o *owner) create() error { return o.x.Write(o.ctx(), sequencetest.Create(shardID)) }
 
 // update is UpdateShard.
 func (o *owner) update(from, to int64) error {
-	w := &plan.Write{
-		Name: "UpdateShard", Scope: plan.Atomic, Owner: &plan.Owner{Shard: shardID, RangeID: from},
-		Mutations: []plan.Mutation{hold(from)},
-	}
-	w.Mutations[0].Op = plan.Update
-	w.Mutations[0].Effects = []plan.Effect{{Op: plan.Set, Column: plan.ShardRangeID, Value: to}, info(fmt.Sprint("range ", to))}
-	return o.x.Write(o.ctx(), w)
+	return o.x.Write(o.ctx(), sequencetest.Update(shardID, from, to))
 }
 
 // get is GetOrCreateShard.
 func (o *owner) get() {
 	o.t.Helper()
-	if _, _, err := exec.One(o.t.Context(), o.x, getShard, shardID); err != nil {
+	if _, err := sequencetest.Get(o.ctx(), o.x, shardID); err != nil {
 		o.t.Fatal(err)
 	}
 }
 
-// tasks reads all tasks, two rows at a time, as text.
-func (o *owner) tasks() (string, error) {
-	var all []string
-	page := plan.Page{Size: 2}
-	for {
-		rows, err := o.x.Read(o.t.Context(), readTasks, page, shardID, int64(1), plan.Immediate, int64(0), int64(1<<40))
-		if err != nil {
-			return "", err
-		}
-		n := 0
-		for rows.Next() {
-			all = append(all, strconv.FormatInt(rows.Int(0), 10))
-			n++
-		}
-		page.Token = rows.Token()
-		if err := rows.Close(); err != nil {
-			return "", err
-		}
-		if page.Token == nil {
-			return strings.Join(all, " "), nil
-		}
-		if n < page.Size {
-			o.t.Errorf("a page of %d of %d rows is not the last", n, page.Size)
-		}
-	}
-}
+func (o *owner) tasks() (string, error) { return sequencetest.Tasks(o.ctx(), o.x, shardID) }
 
 func (o *owner) shows(want string) {
 	o.t.Helper()
@@ -320,16 +240,10 @@ func (o *owner) shows(want string) {
 // marks are the writes that took effect.
 func marks(t testing.TB, state *memory.State) []int64 {
 	t.Helper()
-	read := &plan.Read{Name: "Marks", Table: plan.Executions, Eq: 1, Columns: []*plan.Column{plan.NextEventID}}
-	rows, _, err := state.Read(read, plan.Page{}, shardID)
+	ids, err := sequencetest.Marks(t.Context(), memory.NewExecutor(state, traits), shardID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := make([]int64, len(rows))
-	for i, r := range rows {
-		ids[i] = r[0].(int64)
-	}
-	slices.Sort(ids)
 	return ids
 }
 
@@ -363,13 +277,7 @@ func failure(t testing.TB, err error) *errs.Error {
 	return e
 }
 
-// isLost tells that a write was refused because the lease is lost.
-func isLost(err error) bool {
-	var e *errs.Error
-	var c *plan.Conflict
-	return errors.As(err, &e) && e.Kind == errs.Conflict && e.Outcome == errs.NotApplied &&
-		errors.As(e.Err, &c) && c.Write.Mutations[c.Mutation].Table == plan.Shards
-}
+func isLost(err error) bool { return sequencetest.IsLost(err) }
 
 // started is a shard with an owner of range 2.
 func started(t testing.TB) (*memory.State, *owner) {
