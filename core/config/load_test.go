@@ -122,6 +122,7 @@ func TestEnvironmentTemplateForOurs(t *testing.T) {
 		{"visibility by DB", map[string]string{"TEMPORAL__BACKEND": "cassandra", "DB": "mysql8", "MYSQL_SEEDS": "m"}, "cassandra  temporal  ", "mysql8 m:3306"},
 		{"visibility by VISIBILITY_DB", map[string]string{"DB": "yugabyte", "VISIBILITY_DB": "postgres12", "POSTGRES_SEEDS": "p", "VISIBILITY_DB_PORT": "1"}, "yugabyte  temporal  ", "postgres12 p:1"},
 		{"visibility by ENABLE_ES", map[string]string{"DB": "yugabyte", "ENABLE_ES": "true", "ES_SEEDS": "es", "ES_VERSION": "v8"}, "yugabyte  temporal  ", "elasticsearch"},
+		{"visibility in SQLite with grouped writes", map[string]string{"DB": "yugabyte", "VISIBILITY_DB": "sqlite-grouped"}, "yugabyte  temporal  ", "sqlite-grouped localhost"},
 		{"VISIBILITY_DB beside stock Cassandra", map[string]string{"CASSANDRA_SEEDS": "c", "VISIBILITY_DB": "sqlite"}, "stock", "sqlite localhost"},
 	}
 	for _, tt := range tests {
