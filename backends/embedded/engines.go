@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,11 +43,14 @@ type shared struct {
 // errNotHeld is the cause when data in memory is asked for and there is none.
 var errNotHeld = errors.New("data in memory exists only inside of a server that runs, which makes keyspace and tables by itself: give dataDir for data that commands can reach")
 
+// errNoData is the cause when what must exist does not.
+var errNoData = errors.New("there is none yet: a server makes it when it starts, and so does \"schema create\"")
+
 // acquire returns a use of the engine for o, which is opened if it is not. One
 // in memory is opened only for somebody who holds it: else all that is written
 // would be gone with the connection that wrote it.
 func (e *engines) acquire(o Options, env backend.Env, hold bool) (*lease, error) {
-	key, err := e.key(o)
+	key, err := e.key(o, env.Existing)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +88,13 @@ func (e *engines) release(s *shared) error {
 	return nil
 }
 
-// key makes the data directory and returns its one true name.
-func (e *engines) key(o Options) (string, error) {
+// key makes the data directory, unless it must exist, and returns its one true name.
+func (e *engines) key(o Options, existing bool) (string, error) {
 	if o.Ephemeral {
 		return "", nil
+	}
+	if existing && !holdsData(o.DataDir) {
+		return "", errNoData
 	}
 	if err := os.MkdirAll(o.DataDir, 0o750); err != nil {
 		return "", fmt.Errorf("%w: give a dataDir that can be made and written", err)
@@ -121,6 +128,14 @@ func nodeOptions(dir string, o Options, env backend.Env) standalone.Options {
 	}
 }
 
+// holdsData tells whether a store was made in a directory.
+func holdsData(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, isManifest)
+}
+
+func isManifest(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), "MANIFEST-") }
+
 // leftovers match what a process that was killed before it had made a store may
 // have left.
 var leftovers = []string{"LOCK", "HOLDER", "ctl.sock", "marker.*", "OPTIONS-*"}
@@ -135,8 +150,8 @@ func mayHoldData(dir string) error {
 	foreign := ""
 	for _, entry := range entries {
 		name := entry.Name()
-		if ok, err := filepath.Match("MANIFEST-*", name); err != nil || ok {
-			return err
+		if isManifest(entry) {
+			return nil
 		}
 		if !slices.ContainsFunc(leftovers, func(pattern string) bool {
 			ok, err := filepath.Match(pattern, name)

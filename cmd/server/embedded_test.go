@@ -40,6 +40,7 @@ func TestFaultsOfTheEmbeddedDatabaseAreOneLine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "thesis.tex"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	absent := filepath.Join(t.TempDir(), "data")
 	sample := []string{"--config-file", "../../config/embedded.yaml", "--set", "log.level=fatal"}
 	tests := []struct {
 		name string
@@ -50,6 +51,9 @@ func TestFaultsOfTheEmbeddedDatabaseAreOneLine(t *testing.T) {
 		{"a directory of something else", []string{"dataDir=" + foreign}, []string{"start"}, "Unable to create server. Error: open the embedded database in " + foreign + ": the directory is no database and not empty (it holds thesis.tex): name a new one."},
 		{"the same for the schema tool", []string{"dataDir=" + foreign}, []string{"schema", "create"}, "open the embedded database in " + foreign + ": the directory is no database and not empty (it holds thesis.tex): name a new one"},
 		{"the schema of a database in memory", []string{"dataDir=", "ephemeral=true"}, []string{"schema", "create"}, "open the embedded database in memory: data in memory exists only inside of a server that runs, which makes keyspace and tables by itself: give dataDir for data that commands can reach"},
+		{"verifying what does not exist", []string{"dataDir=" + absent}, []string{"schema", "version"}, "open the embedded database in " + absent + `: there is none yet: a server makes it when it starts, and so does "schema create"`},
+		{"dropping what does not exist", []string{"dataDir=" + absent}, []string{"schema", "drop", "--yes"}, "open the embedded database in " + absent + ": there is none yet"},
+		{"trying on what does not exist", []string{"dataDir=" + absent}, []string{"schema", "create", "--dry-run"}, "open the embedded database in " + absent + ": there is none yet"},
 		{"both ways to keep data", []string{"ephemeral=true"}, []string{"start"}, "Unable to load configuration: --set backends.embedded.ephemeral: backends.embedded.ephemeral: data is kept either in memory or in dataDir: give one of them."},
 		{"a dialect that nobody knows", []string{"dialect=sql"}, []string{"start"}, `Unable to load configuration: --set backends.embedded.dialect: backends.embedded.dialect: "sql" is not a dialect of the embedded engine: use ycql or cassandra.`},
 	}
@@ -62,6 +66,9 @@ func TestFaultsOfTheEmbeddedDatabaseAreOneLine(t *testing.T) {
 			stdout, stderr, status := run(t, "", append(args, tt.args...)...)
 			if status != 1 || !strings.HasPrefix(stderr, tt.want) || strings.Count(stderr, "\n") != 1 {
 				t.Fatalf("status %d, stdout:\n%s\nstderr:\n%s", status, stdout, stderr)
+			}
+			if _, err := os.Stat(absent); !os.IsNotExist(err) {
+				t.Fatalf("it was made, or cannot be seen: %v", err)
 			}
 		})
 	}

@@ -111,6 +111,9 @@ func verifyCommand() *cli.Command {
 	}
 }
 
+// makes are the commands that may make a database of this process.
+var makes = map[string]bool{"create": true, "update": true}
+
 // withTool makes an action of what is done with a keyspace. Exit status: 0
 // done, 1 not.
 func withTool(do func(*cli.Context, *schema.Tool) error) cli.ActionFunc {
@@ -143,6 +146,7 @@ func runTool(c *cli.Context, do func(*cli.Context, *schema.Tool) error) error {
 	defer cancel()
 	logger := slog.New(slog.NewTextHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	env := backend.Env{Logger: logger, Application: "temporal-server/schema"}
+	env.Existing = c.Bool("dry-run") || !makes[c.Command.Name]
 	admin, err := opener.OpenAdmin(connecting, env)
 	if err != nil {
 		return err

@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -42,26 +44,33 @@ func startDevCommand() *cli.Command {
 			&cli.StringFlag{Name: "db-filename", Aliases: []string{"f"}, Hidden: true},
 		},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return cli.Exit("start-dev: "+err.Error()+` (see "temporal-server start-dev --help")`, 1)
+			return devFailed(fmt.Errorf(`%w (see "temporal-server start-dev --help")`, err))
 		},
 		Action: func(c *cli.Context) error {
 			o, err := devOptions(c, set)
 			if err != nil {
-				return cli.Exit("start-dev: "+err.Error(), 1)
+				return devFailed(err)
 			}
 			registry, err := collect()
 			if err != nil {
-				return cli.Exit("start-dev: "+err.Error(), 1)
+				return devFailed(err)
 			}
 			signals := make(chan os.Signal, 2)
 			signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 			defer signal.Stop(signals)
 			if err := devserver.Run(o, registry, c.App.Writer, signals, abortBy(c)); err != nil {
-				return cli.Exit("start-dev: "+err.Error(), 1)
+				return devFailed(err)
 			}
 			return cli.Exit("Stopped.", 0)
 		},
 	}
+}
+
+// devFailed names the command once: faults of the configuration that its flags make
+// up say already where they come from.
+func devFailed(err error) error {
+	const prefix = devserver.Command + ": "
+	return cli.Exit(prefix+strings.TrimPrefix(err.Error(), prefix), 1)
 }
 
 func devOptions(c *cli.Context, set *settings) (devserver.Options, error) {

@@ -98,6 +98,9 @@ type Env struct {
 	// stopped working for good (its disk, for one): whoever holds it should end.
 	// May be nil.
 	Broken func(error)
+	// Existing: a database of this process that does not exist is an error, and is
+	// not made.
+	Existing bool
 	// Resolve turns a configured host name into addresses, as Temporal's
 	// ServiceResolver does; nil leaves names to the driver.
 	Resolve func(host string) []string

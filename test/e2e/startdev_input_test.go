@@ -101,6 +101,7 @@ func TestStartDevMisuse(t *testing.T) {
 		{"upstream's file in short", []string{"start-dev", "-f", "x.db"}, "start-dev: --db-filename: data is kept in a directory here"},
 		{"a configuration file", []string{"--config-file", "x", "start-dev"}, "start-dev: a configuration is chosen by --config-file or its variable"},
 		{"a setting without a value", []string{"start-dev", "--set", "x"}, `start-dev: invalid value "x" for flag -set: write it as a.b=value`},
+		{"a dialect that nobody knows", []string{"start-dev", "--dialect", "sql"}, `start-dev: backends.embedded.dialect: "sql" is not a dialect`},
 		{"a setting before the command", []string{"--set", "log.levle=x", "start-dev"}, `start-dev: --set log.levle: unknown key "log.levle", did you mean "level"?`},
 		{"the type of a search attribute", []string{"start-dev", "--search-attribute", "a=String"}, `start-dev: --search-attribute a: "String" is not a type`},
 		{"a dynamic value", []string{"start-dev", "--dynamic-config-value", `limit.blobSize.error="large"`}, "start-dev: --dynamic-config-value limit.blobSize.error: validation failed"},
