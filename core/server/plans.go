@@ -21,7 +21,7 @@ import (
 const slowOperation = time.Second
 
 // textsInterval is how often the number of distinct statement texts is measured.
-const textsInterval = 30 * time.Second
+const textsInterval = 5 * time.Second
 
 // MakeStores implements [NewStores]: Temporal's stores as package store has
 // them, on the dialect that the server was found to speak.
