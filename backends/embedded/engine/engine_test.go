@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -51,6 +52,38 @@ func TestReopenKeepsSchemaRowsAndIndexes(t *testing.T) {
 	}
 	if res := s.must("SELECT m FROM t WHERE k = 1 AND c = 1"); res.Columns[0].Type.String() != "map<int, frozen<pair>>" || len(res.Cells[0]) == 0 {
 		t.Errorf("column %s: %x", res.Columns[0].Type, res.Cells[0])
+	}
+}
+
+// A partition lies between its hash and itself, whatever the hash.
+func TestBoundsOfPartitionHash(t *testing.T) {
+	s := openSchema(t, parse.YCQL, "CREATE TABLE t (k int PRIMARY KEY, v int)")
+	for k := range int32(64) {
+		s.must("INSERT INTO t (k, v) VALUES (?, 0)", k)
+		hash := int32(binary.BigEndian.Uint32(s.must("SELECT partition_hash(k) FROM t WHERE k = ?", k).Cells[0]))
+		for _, q := range []struct {
+			where string
+			args  []any
+		}{
+			{"partition_hash(k) >= ? AND partition_hash(k) <= ?", []any{hash, hash}},
+			{"partition_hash(k) > ? AND partition_hash(k) < ?", []any{hash - 1, hash + 1}},
+			{"partition_hash(k) = ?", []any{hash}},
+		} {
+			if res := s.must("SELECT k FROM t WHERE "+q.where, q.args...); res.RowCount() != 1 || string(res.Cells[0]) != string(int4(k)) {
+				t.Errorf("hash %d of %d: %s finds %x", hash, k, q.where, res.Cells)
+			}
+		}
+		for _, q := range []struct {
+			where string
+			hash  int32
+		}{{"partition_hash(k) < ?", hash}, {"partition_hash(k) > ?", hash}, {"partition_hash(k) <= ?", hash - 1}, {"partition_hash(k) >= ?", hash + 1}} {
+			res := s.must("SELECT k FROM t WHERE "+q.where, q.hash)
+			for _, cell := range res.Cells {
+				if string(cell) == string(int4(k)) {
+					t.Errorf("hash %d of %d: %s %d finds it", hash, k, q.where, q.hash)
+				}
+			}
+		}
 	}
 }
 

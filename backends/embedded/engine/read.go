@@ -420,7 +420,7 @@ func (q *reading) tokenRange() (r storage.Range, empty bool, err error) {
 		if lo {
 			return first
 		}
-		return first | 1<<48 - 1
+		return first | (1<<48 - 1)
 	}
 	if w.eq != nil {
 		n, err := value(w.eq)
