@@ -3,6 +3,8 @@ package records
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
@@ -12,6 +14,7 @@ type item struct {
 	kind    Kind
 	key     []any
 	size    int
+	expires int64 // as in a record; mutations get their life when they are sent
 	plain   plan.Mutation
 	guarded []plan.Mutation // tried one after the other until one is not refused
 	maybe   bool            // a refusal of all of them says that the row is as it should be
@@ -19,10 +22,20 @@ type item struct {
 
 // job is writes that follow each other; jobs run side by side.
 type job struct {
-	writes  []*plan.Write
+	writes  []*write
 	guarded *item // in place of writes
 	shard   int64 // of writes that test its lease
 	name    string
+}
+
+// write is a write of rows of which some may expire.
+type write struct {
+	plan.Write
+	expires []int64 // of each mutation
+}
+
+func (w *write) add(m plan.Mutation, expires int64) {
+	w.Mutations, w.expires = append(w.Mutations, m), append(w.expires, expires)
 }
 
 // grouped tells which leading key columns name the partition in every dialect,
@@ -113,12 +126,12 @@ type group struct {
 func (g *group) add(w *Writer, it *item) {
 	writes := g.job.writes
 	if len(writes) == 0 || g.rows >= w.o.BatchRows || g.bytes+it.size > w.o.BatchBytes && g.rows > 0 {
-		next := &plan.Write{Name: g.job.name, Scope: plan.Atomic}
+		next := &write{Write: plan.Write{Name: g.job.name, Scope: plan.Atomic}}
 		if g.fenced {
-			next.Mutations = append(next.Mutations, plan.Mutation{
+			next.add(plan.Mutation{
 				Table: w.shards, Op: plan.Assert, Key: []any{g.job.shard},
 				Conds: []plan.Cond{{Test: plan.Equal, Column: plan.ShardRangeID, Value: w.o.Fence}},
-			})
+			}, 0)
 		}
 		g.job.writes = append(writes, next)
 		g.rows, g.bytes = 0, 0
@@ -132,15 +145,15 @@ func (g *group) add(w *Writer, it *item) {
 		// Rows without a condition of one partition are one batch where they
 		// count as stored ahead: nothing here needs them to be all or nothing.
 		m.Ahead = g.ahead
-		last.Mutations = append(last.Mutations, m)
+		last.add(m, it.expires)
 	}
 	g.rows++
 	g.bytes += it.size
 }
 
 func (j *job) run(ctx context.Context, w *Writer) error {
-	for _, write := range j.writes {
-		if err := w.ex.Write(ctx, write); err != nil {
+	for _, next := range j.writes {
+		if err := w.send(ctx, next); err != nil {
 			if refused(err) {
 				return fmt.Errorf("shard is not held by this writer: %w", err)
 			}
@@ -155,7 +168,9 @@ func (j *job) run(ctx context.Context, w *Writer) error {
 	for attempt := 0; ; attempt++ {
 		var err error
 		for _, m := range j.guarded.guarded {
-			err = w.ex.Write(ctx, &plan.Write{Name: j.name, Scope: plan.Atomic, Mutations: []plan.Mutation{m}})
+			next := &write{Write: plan.Write{Name: j.name, Scope: plan.Atomic}}
+			next.add(m, j.guarded.expires)
+			err = w.send(ctx, next)
 			if !refused(err) {
 				return err
 			}
@@ -163,8 +178,53 @@ func (j *job) run(ctx context.Context, w *Writer) error {
 		if j.guarded.maybe {
 			return nil
 		}
-		if attempt == 2 {
+		if attempt == resends {
 			return fmt.Errorf("row keeps coming and going: %w", err)
 		}
 	}
+}
+
+// send sends a write. Lives are counted from now; what has expired meanwhile is
+// left out.
+func (w *Writer) send(ctx context.Context, all *write) error {
+	if !slices.ContainsFunc(all.expires, func(e int64) bool { return e != 0 }) {
+		return w.ex.Write(ctx, &all.Write)
+	}
+	for attempt := 0; ; attempt++ {
+		begun := w.o.Now()
+		living := all.Write
+		living.Mutations = nil
+		rows := 0
+		for i, m := range all.Mutations {
+			if e := all.expires[i]; e != 0 {
+				if m.TTL = w.life(e, begun); m.TTL == 0 {
+					continue
+				}
+			}
+			living.Mutations = append(living.Mutations, m)
+			if m.Op != plan.Assert {
+				rows++
+			}
+		}
+		if rows == 0 {
+			return nil
+		}
+		err := w.ex.Write(ctx, &living)
+		if err != nil || attempt == resends || w.o.Now().Sub(begun) <= slow {
+			return err
+		}
+	}
+}
+
+// life is how long a record that expires at an instant still lives, in seconds;
+// 0: it does not. See [Source.instant].
+func (w *Writer) life(expires int64, now time.Time) (seconds int64) {
+	left := expires - now.UnixMilli()
+	if left <= 0 {
+		return 0
+	}
+	if w.fenced {
+		left = expires - now.Unix()*1000
+	}
+	return max(1, (left+500)/1000)
 }

@@ -9,7 +9,7 @@ import (
 // and is of one version of this package; nil is the start, and the end.
 type Cursor []byte
 
-const cursorVersion = 1
+const cursorVersion = 2
 
 // position is what a cursor holds.
 type position struct {
@@ -22,6 +22,8 @@ type position struct {
 	Listed bool `json:"listed,omitempty"`
 	// Pending are the partitions that were listed and not read to their end.
 	Pending []pending `json:"pending,omitempty"`
+	// Windows are how far histories are read.
+	Windows *windows `json:"windows,omitempty"`
 	// Last is the key of the last record of a table in which servers may show two
 	// rows of one key, the latest first: only the first of them is a record.
 	Last []byte `json:"last,omitempty"`
@@ -32,7 +34,6 @@ type position struct {
 // pending is a partition on its way.
 type pending struct {
 	Key   []byte `json:"key"`
-	Unit  Unit   `json:"unit,omitempty"`
 	Sub   int    `json:"sub,omitempty"`
 	Token []byte `json:"token,omitempty"`
 }

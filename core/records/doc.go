@@ -18,7 +18,7 @@
 // record says its unit, whatever part it came from. All parts together give every
 // record exactly once; parts may be read side by side, in any order.
 //
-// Reading is stateless. [Source.Page] returns some records and the cursor behind
+// Reading depends on no state. [Source.Page] returns some records and the cursor behind
 // them; a cursor is plain bytes and may be stored, and a part that was cut off is
 // resumed from the last one:
 //
@@ -41,6 +41,6 @@
 // they differ are read again, record by record ([Keys], [Keys.Diff]), and a
 // difference names the record and the field.
 //
-// What is missing: nodes of a history tree that has no row in history_tree are not
-// in the stream, so nothing may be migrated on the strength of it alone yet.
+// Histories are in the stream whole: nodes of a tree without any row in
+// history_tree are records of the unit [Treeless].
 package records

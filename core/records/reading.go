@@ -5,7 +5,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
+	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
 
@@ -98,7 +100,6 @@ func (r *reading) nested(ctx context.Context, st *step) error {
 			return res.err
 		}
 		r.add(res.records)
-		r.garbage += res.garbage
 		if !res.done {
 			left = append(left, res.at)
 		}
@@ -110,7 +111,6 @@ func (r *reading) nested(ctx context.Context, st *step) error {
 // partial is what was read of one partition.
 type partial struct {
 	records []Record
-	garbage int
 	at      pending
 	done    bool
 	err     error
@@ -124,18 +124,6 @@ func (s *Source) readSome(ctx context.Context, st *step, at pending, size int) (
 		res.err = err
 		return res
 	}
-	if st.open != nil && at.Unit == "" {
-		opened, err := st.open(ctx, key)
-		if err != nil {
-			res.err = err
-			return res
-		}
-		if opened.garbage {
-			res.garbage, res.done = 1, true
-			return res
-		}
-		res.records, res.at.Unit = opened.records, opened.unit
-	}
 	read := 0
 	for res.at.Sub < len(st.scans) {
 		if len(res.records) >= size || read > s.o.PageBytes/s.o.Concurrency {
@@ -148,9 +136,6 @@ func (s *Source) readSome(ctx context.Context, st *step, at pending, size int) (
 			return res
 		}
 		for i := range all {
-			if res.at.Unit != "" {
-				all[i].Unit = res.at.Unit
-			}
 			read += all[i].Size()
 		}
 		res.records = append(res.records, all...)
@@ -166,10 +151,46 @@ func (s *Source) readSome(ctx context.Context, st *step, at pending, size int) (
 func (s *Source) readPage(
 	ctx context.Context, sc *scan, args []any, token []byte, size int,
 ) (all []Record, next []byte, err error) {
-	rows, err := s.ex.Read(ctx, sc.read, plan.Page{Size: size, Token: token}, args...)
-	if err != nil {
-		return nil, nil, err
+	for attempt := 0; ; attempt++ {
+		// A server counts what is left of a life while it answers. If the answer
+		// was long in coming, nobody knows when that was.
+		asked := s.o.Now()
+		rows, err := s.ex.Read(ctx, sc.read, plan.Page{Size: size, Token: token}, args...)
+		if err != nil {
+			return nil, nil, err
+		}
+		late := s.o.Now().Sub(asked) > slow
+		all, expires := s.gather(rows, sc, s.instant(asked))
+		next = rows.Token()
+		if err := rows.Close(); err != nil {
+			return nil, nil, err
+		}
+		if !expires || !late || attempt == resends {
+			return all, next, nil
+		}
 	}
+}
+
+// Lives are in whole seconds, and begin or are counted when the server does its
+// work. An exchange that took longer than slow is repeated up to resends times if
+// anything in it expires, so that instants stay within [ExpiryTolerance].
+const (
+	slow    = 700 * time.Millisecond
+	resends = 3
+)
+
+// instant is from when lives that are read at now are counted, in milliseconds
+// since 1970: where a shard is one partition (Apache Cassandra) the server's clock
+// is of whole seconds, and what it says is exact. Others round up what is left.
+func (s *Source) instant(now time.Time) int64 {
+	if s.ex.Traits().ShardPartition {
+		return now.Unix() * 1000
+	}
+	return now.UnixMilli() - 500
+}
+
+// gather makes records of rows. expires tells whether one of them does.
+func (s *Source) gather(rows *exec.Rows, sc *scan, from int64) (all []Record, expires bool) {
 	t := sc.read.Table
 	width := len(t.Key) + len(t.Columns)
 	for rows.Next() {
@@ -181,7 +202,8 @@ func (s *Source) readPage(
 		rec := Record{Key: values[:len(t.Key):len(t.Key)], Values: values[len(t.Key):]}
 		rec.Kind = kindOf(t, rec.Key)
 		if sc.read.TTLOf != nil && !rows.Null(width) {
-			rec.Expires = s.o.Now().UnixMilli() + rows.Int(width)*1000
+			rec.Expires = from + rows.Int(width)*1000
+			expires = true
 		}
 		if sc.keep != nil && !sc.keep(&rec) {
 			continue
@@ -191,9 +213,5 @@ func (s *Source) readPage(
 		}
 		all = append(all, rec)
 	}
-	next = rows.Token()
-	if err := rows.Close(); err != nil {
-		return nil, nil, err
-	}
-	return all, next, nil
+	return all, expires
 }

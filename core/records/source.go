@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
@@ -20,8 +21,8 @@ type Options struct {
 	// rows of the next one is chosen; default 4 MiB. A page holds at most
 	// PageRows rows for each of Concurrency partitions.
 	PageBytes int
-	// Concurrency is how many partitions of histories, queues and the like are
-	// read side by side by one call of Page; default 8.
+	// Concurrency is how many partitions of queues and the like, or pieces of the
+	// histories, are read side by side by one call of Page; default 8.
 	Concurrency int
 	// FromAckLevel leaves out history tasks below what all readers of their
 	// queue have done. They are rows that the server has not deleted yet.
@@ -38,11 +39,14 @@ type Options struct {
 // how large they are.
 const firstRows = 64
 
-// Source reads the records of one keyspace. It is safe for concurrent use and
-// holds no state of its own: pages of several parts may be read side by side.
+// Source reads the records of one keyspace. It is safe for concurrent use: pages
+// of several parts may be read side by side. What it remembers makes reading
+// quicker and changes nothing of what is read.
 type Source struct {
 	ex exec.Executor
 	o  Options
+
+	rowsPerHash atomic.Uint64 // of histories, a float64; 0: nobody knows yet
 }
 
 // NewSource returns a source over ex, which must show what a server of this
@@ -145,9 +149,12 @@ func (s *Source) Page(ctx context.Context, part Part, at Cursor) (Page, error) {
 	steps := s.steps(part, acked)
 	for pos.Step < len(steps) && !r.full() {
 		st := &steps[pos.Step]
-		if st.list == nil {
+		switch {
+		case st.histories:
+			err = r.histories(ctx, part)
+		case st.list == nil:
 			err = r.flat(ctx, st)
-		} else {
+		default:
 			err = r.nested(ctx, st)
 		}
 		if err != nil {

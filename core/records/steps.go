@@ -7,21 +7,12 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
 
-// step is a piece of a part's work: one read, or a listing of partitions and
-// reads of each of them.
+// step is a piece of a part's work: one read, a listing of partitions and reads
+// of each of them, or the histories.
 type step struct {
-	list  *listing // nil: scans has one read, without a partition
-	scans []scan
-	// open, if set, is called before a partition is read. It says of which unit
-	// the partition is.
-	open func(ctx context.Context, key []any) (opened, error)
-}
-
-// opened is what is known of a partition before it is read.
-type opened struct {
-	unit    Unit
-	records []Record
-	garbage bool // it is left out
+	list      *listing // nil: scans has one read, without a partition
+	scans     []scan
+	histories bool // history.go reads; scans are what it does
 }
 
 // scan is one read whose rows are records.
@@ -29,7 +20,7 @@ type scan struct {
 	read *plan.Read
 	args func(key []any) []any // key is that of the partition
 	keep func(*Record) bool    // nil: all
-	unit func(*Record) Unit    // nil: opened says it
+	unit func(*Record) Unit    // nil: the caller says it
 }
 
 // listing lists the partitions of a step.
@@ -94,9 +85,8 @@ var (
 	spanCurrents   = span(plan.CurrentExecutions)
 	spanExecutions = span(plan.Executions)
 
-	listTrees    = partitions(plan.HistoryTree, plan.TreeID)
-	readBranches = whole(plan.HistoryTree, 1)
-	readNodes    = whole(plan.HistoryNodes, 1)
+	spanBranches = span(plan.HistoryTree)
+	spanNodes    = span(plan.HistoryNodes)
 
 	listQueues     = partitions(plan.Tasks, plan.QueueNamespaceID, plan.QueueName, plan.QueueTaskType)
 	listFairQueues = partitions(plan.FairTasks, plan.QueueNamespaceID, plan.QueueName, plan.QueueTaskType)
@@ -174,10 +164,7 @@ func (s *Source) steps(p Part, acked map[int64]ack) []step {
 	case DLQStage:
 		return []step{{list: from(listDLQs, p.First, p.Last), scans: []scan{{read: readDLQ, args: itself, unit: shardOf}}}}
 	case HistoryStage:
-		return []step{{
-			list: from(listTrees, p.First, p.Last), open: s.openTree,
-			scans: []scan{{read: readNodes, args: itself}},
-		}}
+		return []step{{histories: true, scans: []scan{{read: spanBranches}, {read: spanNodes}}}}
 	case QueueStage:
 		return []step{{list: from(listQueues, p.First, p.Last), scans: []scan{
 			{read: readQueue, args: itself, unit: queueOf}, {read: readTasks, args: itself, unit: queueOf},

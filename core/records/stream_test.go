@@ -169,7 +169,7 @@ func TestCursorsAreChecked(t *testing.T) {
 		at   string
 	}{
 		"of another part":    {records.Part{Stage: records.QueueStage, First: 0, Last: 65535}, string(page.Next)},
-		"of another version": {history, strings.Replace(string(page.Next), `"v":1`, `"v":9`, 1)},
+		"of another version": {history, strings.Replace(string(page.Next), `"v":2`, `"v":9`, 1)},
 		"no cursor":          {history, "x"},
 		"a part too wide":    {records.Part{Stage: records.HistoryStage, First: 0, Last: 1 << 20}, ""},
 		"no such shard":      {records.Part{Stage: records.ShardStage, Shard: 5}, ""},
@@ -310,7 +310,7 @@ func TestGarbageIsCounted(t *testing.T) {
 					}
 				}
 			}
-			if trees != 1 || len(garbage) != 1 {
+			if trees != 2 || len(garbage) != 2 {
 				t.Errorf("%d trees are garbage, %d were counted", len(garbage), trees)
 			}
 		})

@@ -22,6 +22,10 @@ const (
 	// Unowned are histories of which nothing tells the shard: the branch cannot
 	// be decoded, or does not name its workflow.
 	Unowned Unit = "unowned"
+	// Treeless are the nodes of histories that have no row in history_tree at all,
+	// the only one that names a workflow. An execution may still need them (it
+	// names its branch itself), so they are carried like any other, never dropped.
+	Treeless Unit = "treeless"
 )
 
 const (
@@ -70,7 +74,7 @@ func (u Unit) Group() Unit {
 func ParseUnit(text string) (Unit, error) {
 	u := Unit(text)
 	switch u {
-	case Namespaces, Cluster, Messages, Nexus, Unowned:
+	case Namespaces, Cluster, Messages, Nexus, Unowned, Treeless:
 		return u, nil
 	}
 	if _, ok := u.Shard(); ok {
@@ -92,6 +96,6 @@ func ParseUnit(text string) (Unit, error) {
 			return u, nil
 		}
 	}
-	return "", fmt.Errorf("%q is no unit: want shard/N, queue/NAMESPACE-ID/TYPE/NAME, userdata/NAMESPACE-ID, %s, %s, %s or %s",
-		text, Namespaces, Cluster, Messages, Nexus)
+	return "", fmt.Errorf("%q is no unit: want shard/N, queue/NAMESPACE-ID/TYPE/NAME, userdata/NAMESPACE-ID, %s, %s, %s, %s, %s or %s",
+		text, Namespaces, Cluster, Messages, Nexus, Unowned, Treeless)
 }

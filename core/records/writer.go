@@ -144,12 +144,8 @@ func (w *Writer) put(ctx context.Context, all []Record, replace bool) error {
 	var stale []item // attempts of tasks under other numbers
 	for i := range all {
 		r := &all[i]
-		it := item{kind: r.Kind, key: r.Key, size: r.Size()}
-		ttl, gone := w.life(r)
-		if gone {
-			continue
-		}
-		it.plain = plan.Mutation{Table: r.Kind.Table(), Op: plan.Insert, Key: r.Key, TTL: ttl}
+		it := item{kind: r.Kind, key: r.Key, size: r.Size(), expires: r.Expires}
+		it.plain = plan.Mutation{Table: r.Kind.Table(), Op: plan.Insert, Key: r.Key}
 		var err error
 		if it.plain.Effects, err = w.effects(r, replace); err != nil {
 			return fmt.Errorf("%s: %w", r.KeyString(), err)
@@ -175,15 +171,6 @@ func (w *Writer) put(ctx context.Context, all []Record, replace bool) error {
 		}
 	}
 	return w.write(ctx, "Records/put", items)
-}
-
-// life is how long a record still lives, in seconds, rounded up; 0: for ever.
-func (w *Writer) life(r *Record) (seconds int64, gone bool) {
-	if r.Expires == 0 {
-		return 0, false
-	}
-	left := r.Expires - w.o.Now().UnixMilli()
-	return (left + 999) / 1000, left <= 0
 }
 
 // effects sets the fields of a record. Where a row may be there, and where the

@@ -14,5 +14,13 @@ func recordSamples() []Sample {
 			Name: "Records/namespace_ids/span", Table: plan.NamespaceIDs, Span: true,
 			Columns: columns(plan.NamespaceIDKey, plan.NamespaceIDName),
 		}, int64(0), int64(65535)),
+		read("records-branches", "record stream: branches of the trees between two hashes", plan.Read{
+			Name: "Records/history_tree/span", Table: plan.HistoryTree, Span: true,
+			Columns: columns(plan.TreeID, plan.BranchID, plan.BranchInfo),
+		}, int64(0), int64(65535)),
+		read("records-nodes", "record stream: nodes of the trees between two hashes", plan.Read{
+			Name: "Records/history_node/span", Table: plan.HistoryNodes, Span: true,
+			Columns: columns(plan.TreeID, plan.BranchID, plan.NodeID, plan.NodeTxnID, plan.NodePrevTxnID, plan.NodeEvents),
+		}, int64(0), int64(65535)),
 	}
 }

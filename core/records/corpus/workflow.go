@@ -231,8 +231,9 @@ func (m *maker) node(unit records.Unit, tree, branch [16]byte, first, txn, previ
 	m.add(records.Node, unit, []any{tree, branch, first, txn}, previous, h)
 }
 
-// garbage are trees that belong to no execution, and one of which nothing tells
-// to whom it belongs.
+// garbage are trees that belong to no execution, one of which nothing tells to
+// whom it belongs, and those of which one half is gone: nodes without any row in
+// history_tree, and a row without nodes.
 func (m *maker) garbage() {
 	r := &run{namespace: m.namespace(), workflow: "deleted"}
 	r.shard = records.ShardOf(r.namespace, r.workflow, m.o.Shards)
@@ -240,7 +241,13 @@ func (m *maker) garbage() {
 	tree, branch := m.uuid(), m.uuid()
 	m.treeRow(r, tree, branch, text(m.uuid()))
 	m.nodes(r.unit, tree, branch, 1, 0)
+	m.treeRow(r, m.uuid(), m.uuid(), text(m.uuid()))
 	tree = m.uuid()
 	m.add(records.Branch, records.Unowned, []any{tree, branch}, plan.Blob{Data: []byte{0xff, 0xff}, Encoding: "Proto3"})
 	m.nodes(records.Unowned, tree, branch, 1, 0)
+	for range 3 {
+		tree = m.uuid()
+		next, txn := m.nodes(records.Treeless, tree, m.uuid(), 1, 0)
+		m.nodes(records.Treeless, tree, m.uuid(), next, txn)
+	}
 }
