@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 // Setting is one value of the dynamic configuration, for everything or for what
@@ -67,7 +68,7 @@ func newPorts(hosts []string) (ports, error) {
 		names = append(names, role, role+"-membership")
 	}
 	for _, name := range names {
-		port, err := freePort(hosts)
+		port, err := childproc.FreePort(hosts...)
 		if err != nil {
 			return nil, err
 		}
@@ -78,34 +79,10 @@ func newPorts(hosts []string) (ports, error) {
 
 // FreePort returns a port that was free on 127.0.0.1 a moment ago and that no
 // outgoing connection takes.
-func FreePort() (int, error) { return freePort([]string{"127.0.0.1"}) }
+func FreePort() (int, error) { return childproc.FreePort("127.0.0.1") }
 
 // Root is the directory of this repository.
 func Root() string { return moduleRoot() }
-
-func freePort(hosts []string) (int, error) {
-	var last error
-	for range 200 {
-		port := 10_000 + rand.IntN(20_000)
-		if last = listenable(hosts, port); last == nil {
-			return port, nil
-		}
-	}
-	return 0, fmt.Errorf("find a port that is free on %v: %w", hosts, last)
-}
-
-func listenable(hosts []string, port int) error {
-	for _, host := range hosts {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-		if err != nil {
-			return err
-		}
-		if err := l.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // sqliteVisibility keeps visibility in one file, which several processes may share.
 func sqliteVisibility(dir string) map[string]any {
