@@ -90,12 +90,14 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
 
 .PHONY: soak
-soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills; then one hour of workflows while the server is killed again and again; JSON in results/
+soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills; the stores on Cassandra 4.1; then one hour of workflows while the server is killed again and again; JSON in results/
 	@mkdir -p results
 	$(GO) test -tags $(TAGS) -count 1 -timeout 1h ./backends/embedded/storage -run Kill -kills $${SOAK_KILLS:-100}
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run 'Agrees|Mutants' \
 	  -random -statements $${SOAK_STATEMENTS:-100000} -results $(CURDIR)/results/embedded-differential.json \
 	  -mutants -mutant-results $(CURDIR)/results/embedded-seeded.json
+	$(CASSANDRA) -release 4.1 -port 0 -- $(GO) test -tags $(TAGS) -json -count 1 -timeout 1h ./core/conformance -run '^TestCassandra$$' \
+	  > results/cassandra-4.1.json
 	TEMPORAL_YCQL_MODEL_STATES=$${SOAK_STATES:-10000000} TEMPORAL_YCQL_SEQUENCES=$${SOAK_SEQUENCES:-200000} \
 	  $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./core/store/sequence/... > results/sequences.json
 	TEMPORAL_YCQL_STEPS=$${SOAK_STEPS:-50000} $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners > results/owners.json

@@ -47,6 +47,16 @@ func TestKeyspacesAreEmptyUniqueAndDropped(t *testing.T) {
 	}
 }
 
+func TestTheOlderVersionRuns(t *testing.T) {
+	n := cassandratest.StartOwn(t, cassandratest.WithVersion(cassandratest.OlderVersion))
+	s := n.Session(t, "")
+	defer s.Close()
+	var version string
+	if err := s.Query(`SELECT release_version FROM system.local`).Scan(&version); err != nil || version != cassandratest.OlderVersion {
+		t.Fatalf("it is %q, %v", version, err)
+	}
+}
+
 func TestAKilledNodeKeepsWhatItAnswered(t *testing.T) {
 	n := cassandratest.StartOwn(t, cassandratest.WithDurableCommitlog(), cassandratest.WithPassword())
 	ks := n.Keyspace(t)

@@ -17,6 +17,7 @@ type settings struct {
 	JMXPort        int
 	Dir            string // data, logs and configuration
 	HeapMB         int
+	Version        string
 	CommitlogBatch bool
 	Password       bool
 	TLS            *TLS
@@ -52,6 +53,13 @@ func WithDir(dir string) Option {
 // WithHeap sets the size of the Java heap in MiB. The default of 512 does for suites.
 func WithHeap(mib int) Option { return func(s *settings) { s.HeapMB = mib } }
 
+// WithVersion runs [Version] or [OlderVersion]. Cassandra 4.1 was not made for Java
+// 17: what its start script refuses, the server can do with a few more options.
+func WithVersion(version string) Option { return func(s *settings) { s.Version = version } }
+
+// Older tells the template that this is the older line.
+func (s *settings) Older() bool { return s.Version == OlderVersion }
+
 // WithDurableCommitlog makes the node sync its log before it answers a write
 // (commitlog_sync: batch). By default it syncs every ten seconds.
 func WithDurableCommitlog() Option { return func(s *settings) { s.CommitlogBatch = true } }
@@ -78,24 +86,33 @@ func (s *settings) writeFiles() error {
 	if err := os.MkdirAll(conf, 0o755); err != nil {
 		return fmt.Errorf("make Cassandra's directory: %w", err)
 	}
-	tmpl, err := template.ParseFS(files, "files/cassandra.yaml.tmpl")
+	yaml, err := filled("files/cassandra.yaml.tmpl", s)
 	if err != nil {
-		return fmt.Errorf("parse the embedded cassandra.yaml: %w", err)
-	}
-	var yaml strings.Builder
-	if err := tmpl.Execute(&yaml, s); err != nil {
-		return fmt.Errorf("fill in cassandra.yaml: %w", err)
+		return err
 	}
 	logback, err := files.ReadFile("files/logback.xml")
 	if err != nil {
 		return fmt.Errorf("read the embedded logback.xml: %w", err)
 	}
-	for name, text := range map[string]string{"cassandra.yaml": yaml.String(), "logback.xml": string(logback)} {
+	for name, text := range map[string]string{"cassandra.yaml": yaml, "logback.xml": string(logback)} {
 		if err := os.WriteFile(filepath.Join(conf, name), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write Cassandra's configuration: %w", err)
 		}
 	}
 	return nil
+}
+
+// filled returns an embedded template with its data.
+func filled(name string, data any) (string, error) {
+	tmpl, err := template.ParseFS(files, name)
+	if err != nil {
+		return "", fmt.Errorf("parse the embedded %s: %w", name, err)
+	}
+	var text strings.Builder
+	if err := tmpl.Execute(&text, data); err != nil {
+		return "", fmt.Errorf("fill in %s: %w", name, err)
+	}
+	return text.String(), nil
 }
 
 // javaArgs returns the arguments of java for this node.
@@ -109,6 +126,13 @@ func (s *settings) javaArgs(jars string) ([]string, error) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			args = append(args, line)
 		}
+	}
+	if s.Older() {
+		// It measures its memory by an agent, without which it looks into classes that
+		// Java 17 hides, and sets a security manager.
+		args = append(args, "-javaagent:"+filepath.Join(jars, "jamm-0.3.2.jar"), "-Djava.security.manager=allow",
+			"--add-opens=java.base/java.lang.invoke=ALL-UNNAMED", "--add-opens=java.base/java.lang.ref=ALL-UNNAMED",
+			"--add-opens=java.base/java.util.concurrent.locks=ALL-UNNAMED")
 	}
 	conf := filepath.Join(s.Dir, "conf")
 	return append(args,

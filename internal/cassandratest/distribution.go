@@ -30,8 +30,9 @@ type distribution struct {
 // processes that do it at once are harmless to each other (see install).
 var installMu = make(chan struct{}, 1)
 
-// findDistribution returns the cached Cassandra, and installs it first if need be.
-func findDistribution(ctx context.Context) (distribution, error) {
+// findDistribution returns the cached Cassandra of a version, and installs it first
+// if need be.
+func findDistribution(ctx context.Context, version string) (distribution, error) {
 	java, err := findJava(ctx)
 	if err != nil {
 		return distribution{}, err
@@ -42,9 +43,9 @@ func findDistribution(ctx context.Context) (distribution, error) {
 	}
 	installMu <- struct{}{}
 	defer func() { <-installMu }()
-	home := filepath.Join(cache, "temporal-ycql", "cassandra-"+Version)
+	home := filepath.Join(cache, "temporal-ycql", "cassandra-"+version)
 	if _, err := os.Stat(home); errors.Is(err, fs.ErrNotExist) {
-		if err := install(ctx, home); err != nil {
+		if err := install(ctx, version, home); err != nil {
 			return distribution{}, err
 		}
 	} else if err != nil {
@@ -55,7 +56,7 @@ func findDistribution(ctx context.Context) (distribution, error) {
 
 // install lets Maven fetch all jar files into home. It fills a directory beside it
 // and renames that: home is complete or absent, also when two processes install.
-func install(ctx context.Context, home string) error {
+func install(ctx context.Context, version, home string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
 		return fmt.Errorf("%w: no mvn on the path", ErrNotInstalled)
@@ -68,11 +69,11 @@ func install(ctx context.Context, home string) error {
 		return fmt.Errorf("make the cache for Cassandra's files: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	pom, err := files.ReadFile("files/pom.xml")
+	pom, err := filled("files/pom.xml.tmpl", version)
 	if err != nil {
-		return fmt.Errorf("read the embedded pom.xml: %w", err)
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(tmp, "pom.xml"), pom, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(tmp, "pom.xml"), []byte(pom), 0o644); err != nil {
 		return fmt.Errorf("write pom.xml for Maven: %w", err)
 	}
 	jars := filepath.Join(tmp, "jars")
@@ -81,7 +82,7 @@ func install(ctx context.Context, home string) error {
 	cmd := exec.CommandContext(ctx, mvn, "--quiet", "--batch-mode", "--file", filepath.Join(tmp, "pom.xml"),
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+jars)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch Cassandra %s with Maven: %w: %s", Version, err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("fetch Cassandra %s with Maven: %w: %s", version, err, strings.TrimSpace(string(out)))
 	}
 	if err := os.Rename(jars, home); err != nil {
 		if _, statErr := os.Stat(home); statErr == nil {

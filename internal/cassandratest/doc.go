@@ -1,7 +1,7 @@
 // Package cassandratest runs a real Apache Cassandra on this machine for tests
 // and for people who want one.
 //
-// The server comes as a Maven artifact (files/pom.xml pins it) and runs on a
+// The server comes as a Maven artifact (files/pom.xml.tmpl names it) and runs on a
 // Java 17 that is already installed: no package, no container. The artifacts are
 // kept in the user's cache directory, under temporal-ycql/cassandra-VERSION.
 //
@@ -12,8 +12,12 @@
 // its data go with it.
 package cassandratest
 
-// Version of the Apache Cassandra that files/pom.xml names.
+// Version of the Apache Cassandra that tests run on.
 const Version = "5.0.6"
+
+// OlderVersion is the one of the older line that is supported as well; see
+// [WithVersion].
+const OlderVersion = "4.1.10"
 
 // SharedEnv names a running Cassandra as host:port, one without TLS or passwords.
 // [Start] then starts none.

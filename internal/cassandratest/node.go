@@ -42,11 +42,11 @@ type Node struct {
 // Launch starts a node and returns when it answers. [Node.Stop] ends it. The error
 // wraps [ErrNotInstalled] when the machine cannot run one.
 func Launch(ctx context.Context, opts ...Option) (*Node, error) {
-	s := settings{Host: "127.0.0.1", HeapMB: 512}
+	s := settings{Host: "127.0.0.1", HeapMB: 512, Version: Version}
 	for _, o := range opts {
 		o(&s)
 	}
-	dist, err := findDistribution(ctx)
+	dist, err := findDistribution(ctx, s.Version)
 	if err != nil {
 		return nil, err
 	}

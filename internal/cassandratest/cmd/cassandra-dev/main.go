@@ -1,11 +1,11 @@
 // Command cassandra-dev runs an Apache Cassandra in the foreground.
 //
-//	cassandra-dev [-host H] [-port 9042] [-data DIR] [-heap MB] [-durable]
-//	cassandra-dev [-port 0] -- COMMAND ARGS...
+//	cassandra-dev [-host H] [-port 9042] [-data DIR] [-heap MB] [-durable] [-release 5.0|4.1]
+//	cassandra-dev [-port 0] [-release 4.1] -- COMMAND ARGS...
 //
 // The first form runs until it is interrupted. The second runs a command beside a
 // node, with the node's address in CQL_TEST_CASSANDRA, and ends with the command's
-// status; where one is named there already, or no Cassandra can run, it only runs
+// status; where one is named there already (and no other release asked for), or no Cassandra can run, it only runs
 // the command. Data in -data outlive the command; without it they are removed.
 package main
 
@@ -40,17 +40,23 @@ func run() (status int, err error) {
 	data := flag.String("data", "", "directory that keeps the data; removed at the end when empty")
 	heap := flag.Int("heap", 512, "Java heap in MiB")
 	durable := flag.Bool("durable", false, "sync the commit log before each answer")
+	release := flag.String("release", "5.0", "5.0 or 4.1")
 	flag.Parse()
+	version, ok := map[string]string{"5.0": cassandratest.Version, "4.1": cassandratest.OlderVersion}[*release]
+	if !ok {
+		return 2, fmt.Errorf("-release %s: it must be 5.0 or 4.1", *release)
+	}
 	command := flag.Args()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if addr := os.Getenv(cassandratest.SharedEnv); addr != "" && len(command) > 0 {
+	if addr := os.Getenv(cassandratest.SharedEnv); addr != "" && len(command) > 0 && version == cassandratest.Version {
 		fmt.Fprintf(os.Stderr, "cassandra-dev: using the Cassandra at %s\n", addr)
 		return beside(ctx, command, addr)
 	}
 	opts := []cassandratest.Option{
 		cassandratest.WithHost(*host), cassandratest.WithPort(*port), cassandratest.WithHeap(*heap),
+		cassandratest.WithVersion(version),
 	}
 	if *data != "" {
 		opts = append(opts, cassandratest.WithDir(*data))
@@ -67,7 +73,7 @@ func run() (status int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, node.Stop()) }()
-	fmt.Fprintf(os.Stderr, "cassandra-dev: Cassandra %s answers at %s\n", cassandratest.Version, node.Addr())
+	fmt.Fprintf(os.Stderr, "cassandra-dev: Cassandra %s answers at %s\n", version, node.Addr())
 	if len(command) > 0 {
 		return beside(ctx, command, node.Addr())
 	}
