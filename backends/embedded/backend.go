@@ -114,6 +114,11 @@ func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, err
 	return &admin{a, l}, nil
 }
 
+// Counts tells how many serial rounds and commits a cluster would have needed for
+// everything that the engine was asked since it was opened; false while it is not
+// open in this process.
+func (o *Opener) Counts() (rounds, commits int64, open bool) { return o.engines.counts(o.options) }
+
 // Prepare implements backend.Preparer.
 func (o *Opener) Prepare(ctx context.Context, env backend.Env) ([]backend.Finding, error) {
 	return o.ask(env, func(p backend.Preparer) ([]backend.Finding, error) { return p.Prepare(ctx, env) })

@@ -84,6 +84,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"a dialect that nobody knows", raw{"dataDir": "d", "dialect": "sql"}, `dialect: "sql" is not a dialect of the embedded engine: use ycql or cassandra`},
 		{"a keyspace that CQL does not take", raw{"dataDir": "d", "keyspace": "a-b"}, `keyspace: "a-b" is not a name that CQL takes: a letter, then letters, digits and underscores, at most 48`},
 		{"a cache that holds nothing", raw{"dataDir": "d", "cacheBytes": 0}, "cacheBytes: 0 is too small: give at least 1048576"},
+		{"a latency that runs backwards", raw{"dataDir": "d", "roundLatency": "-1ms"}, "roundLatency: -1ms is negative: give 0 or more"},
 		{"a flag's name", raw{"data-dir": "d"}, `data-dir: unknown key, did you mean "dataDir"?`},
 		{"several faults", raw{"keyspace": "", "dialect": "sql"}, "dialect: \"sql\" is not a dialect of the embedded engine: use ycql or cassandra; dataDir: name the directory that keeps the data, or set ephemeral to keep it in memory; keyspace: \"\" is not a name that CQL takes: a letter, then letters, digits and underscores, at most 48"},
 	}
@@ -188,6 +189,32 @@ func TestOtherNamesOfADirectoryMeanTheSameEngine(t *testing.T) {
 
 	_, err = opener(t, b, raw{"dataDir": dir, "cacheBytes": 1 << 20}).Hold(env)
 	require.ErrorContains(t, err, "it is open in this process with dialect ycql and cacheBytes 67108864: give the same")
+}
+
+// TestRoundsAreCountedAndCanBeMadeToTakeTime: the engine may take longer than it is
+// told to, never less.
+func TestRoundsAreCountedAndCanBeMadeToTakeTime(t *testing.T) {
+	nothingLeft(t)
+	const latency = 20 * time.Millisecond
+	b, options := embedded.New(), raw{"ephemeral": true, "roundLatency": latency.String()}
+	o := opener(t, b, options)
+	_, _, open := o.Counts()
+	require.False(t, open)
+	release, err := o.Hold(env)
+	require.NoError(t, err)
+	_, err = opener(t, b, raw{"ephemeral": true}).Hold(env)
+	require.ErrorContains(t, err, "it is open in this process with roundLatency 20ms: give the same")
+	before, _, open := o.Counts()
+	require.True(t, open)
+	began := time.Now()
+	keyspace(t, o)
+	took := time.Since(began)
+	after, _, _ := o.Counts()
+	require.Greater(t, after, before)
+	require.GreaterOrEqual(t, took, time.Duration(after-before)*latency)
+	require.NoError(t, release())
+	_, _, open = o.Counts()
+	require.False(t, open)
 }
 
 func TestTheEngineHasTheSizeThatIsAskedFor(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/pipe"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/sim"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
@@ -60,6 +61,8 @@ func (e *engines) acquire(o Options, env backend.Env, hold bool) (*lease, error)
 	switch {
 	case s != nil && (s.options.Dialect != o.Dialect || s.options.CacheBytes != o.CacheBytes):
 		return nil, fmt.Errorf("it is open in this process with dialect %s and cacheBytes %d: give the same", s.options.Dialect, s.options.CacheBytes)
+	case s != nil && s.options.RoundLatency != o.RoundLatency:
+		return nil, fmt.Errorf("it is open in this process with roundLatency %s: give the same", s.options.RoundLatency)
 	case s == nil && o.Ephemeral && !hold:
 		return nil, errNotHeld
 	case s == nil:
@@ -86,6 +89,22 @@ func (e *engines) release(s *shared) error {
 		return fmt.Errorf("close the embedded database: %w", err)
 	}
 	return nil
+}
+
+// counts are the serial rounds and commits of the open engine; false if none is.
+func (e *engines) counts(o Options) (rounds, commits int64, open bool) {
+	key, err := e.key(o, true)
+	if err != nil {
+		return 0, 0, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.open[key]
+	if s == nil {
+		return 0, 0, false
+	}
+	c := s.node.Server().Stats().Counts
+	return c.Rounds, c.Commits, true
 }
 
 // key makes the data directory, unless it must exist, and returns its one true name.
@@ -120,9 +139,14 @@ func start(dir string, o Options, env backend.Env) (*shared, error) {
 }
 
 func nodeOptions(dir string, o Options, env backend.Env) standalone.Options {
+	var simulate *sim.Options
+	if o.RoundLatency > 0 {
+		simulate = &sim.Options{Round: o.RoundLatency, Commit: o.RoundLatency}
+	}
 	return standalone.Options{
-		Dialect: variants[o.Dialect].engine,
-		DataDir: dir, Ephemeral: o.Ephemeral,
+		Simulation: simulate,
+		Dialect:    variants[o.Dialect].engine,
+		DataDir:    dir, Ephemeral: o.Ephemeral,
 		Storage: storage.Options{CacheBytes: o.CacheBytes, OnStop: env.Broken},
 		Log:     env.Logger,
 	}

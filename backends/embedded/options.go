@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"regexp"
+	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 )
@@ -22,6 +23,10 @@ type Options struct {
 	Keyspace string `koanf:"keyspace"`
 	// CacheBytes bounds the memory for blocks read from disk.
 	CacheBytes int64 `koanf:"cacheBytes"`
+	// RoundLatency is how long the engine waits for each serial round and each commit
+	// that a cluster would need for a statement, beside its own work: to see on one
+	// machine what a network costs. It is for comparisons, not for use.
+	RoundLatency time.Duration `koanf:"roundLatency"`
 }
 
 // The values of Options.Dialect.
@@ -66,6 +71,9 @@ func (o *Options) validate() error {
 	}
 	if o.CacheBytes < leastCache {
 		faults.Add("cacheBytes", "%d is too small: give at least %d", o.CacheBytes, leastCache)
+	}
+	if o.RoundLatency < 0 {
+		faults.Add("roundLatency", "%s is negative: give 0 or more", o.RoundLatency)
 	}
 	return faults.Err()
 }

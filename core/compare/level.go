@@ -16,8 +16,8 @@ type Level interface {
 	Scenarios() []string
 	// Prepare looks at an arm before its first block: it finds out what can be known
 	// of it (server, schema version, replication, ...) and fails, in one line, where
-	// no block can succeed.
-	Prepare(ctx context.Context, a *arm.Arm) (result.Arm, error)
+	// no block can succeed. database is a name for what it makes, and drops, meanwhile.
+	Prepare(ctx context.Context, a *arm.Arm, database string) (result.Arm, error)
 	// Block makes the database of spec, warms up ([Steady]), measures, and leaves the
 	// database for Agree. It fills From, To, Warmup, Steady, Offered, Achieved, Lag,
 	// Calls, Quantities, Series and Steps; the rest is the orchestrator's.

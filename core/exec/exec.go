@@ -33,6 +33,8 @@ type Executor interface {
 
 // Event tells what one operation cost and how it ended.
 type Event struct {
+	// Ctx is the operation's: whoever counts by store call finds the call in it.
+	Ctx        context.Context
 	Plan       string
 	Write      *plan.Write // nil for reads
 	Read       *plan.Read  // nil for writes
@@ -109,18 +111,9 @@ func (r *Runner) program(read *plan.Read) (dialect.ReadProgram, error) {
 	return actual.(dialect.ReadProgram), nil
 }
 
-// Check tells whether a write can be carried, without sending it: the dialect has
-// a form for it, and its values fit the columns.
-func (r *Runner) Check(w *plan.Write) error {
-	if _, err := r.dialect.CompileWrite(w); err != nil {
-		return &errs.Error{Op: w.Name, Key: firstKey(w), Kind: errs.Invalid, Outcome: errs.NotApplied, Err: err}
-	}
-	return nil
-}
-
 // Write implements Executor.
 func (r *Runner) Write(ctx context.Context, w *plan.Write) error {
-	e := Event{Plan: w.Name, Write: w, Start: r.now()}
+	e := Event{Ctx: ctx, Plan: w.Name, Write: w, Start: r.now()}
 	err := r.write(ctx, w, &e)
 	e.Duration = r.now().Sub(e.Start)
 	e.Err = err

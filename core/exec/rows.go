@@ -50,7 +50,7 @@ type Rows struct {
 func (r *Runner) Read(ctx context.Context, read *plan.Read, page plan.Page, args ...any) (*Rows, error) {
 	rows := &Rows{
 		runner: r, ctx: ctx, read: read, args: args, size: page.Size,
-		event: Event{Plan: read.Name, Read: read, Args: args, Start: r.now(), Attempts: 1},
+		event: Event{Ctx: ctx, Plan: read.Name, Read: read, Args: args, Start: r.now(), Attempts: 1},
 	}
 	if err := rows.open(page.Token); err != nil {
 		rows.err = err

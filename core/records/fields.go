@@ -167,6 +167,12 @@ func blobDiffs(a, b *part) []FieldDiff {
 	return diffs
 }
 
+// MessageFields returns the fields in which two messages of one type differ. Path is
+// what their paths begin with.
+func MessageFields(path string, a, b proto.Message) []FieldDiff {
+	return messageDiffs(path, a.ProtoReflect(), b.ProtoReflect())
+}
+
 // messageDiffs compares two messages of one type, field by field.
 func messageDiffs(path string, a, b protoreflect.Message) []FieldDiff {
 	if proto.Equal(a.Interface(), b.Interface()) {

@@ -9,12 +9,15 @@ package arm
 import (
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/server/common/config"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/compare/machine"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
 	ours "github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
@@ -128,6 +131,47 @@ func (a *Arm) memory() bool {
 	}
 	return false
 }
+
+// Processes are the database's own on this machine: whoever listens where the
+// configuration points to. Others than those on the loopback interface are unknown.
+func (a *Arm) Processes() []int {
+	var hosts string
+	port := 0
+	switch a.kind {
+	case cassandra:
+		hosts, port = a.store().Cassandra.Hosts, a.store().Cassandra.Port
+	case sqlServer:
+		hosts = a.store().SQL.ConnectAddr
+	case remote:
+		for _, o := range backend.DescribeOptions(a.loaded.Chosen.Opener.Options()) {
+			switch o.Path {
+			case "hosts":
+				hosts = strings.Trim(o.Default, "[]")
+			case "port":
+				port, _ = strconv.Atoi(o.Default)
+			}
+		}
+	default:
+	}
+	var all []int
+	for _, address := range strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' || r == ' ' }) {
+		host, at := strings.Trim(address, `"`), port
+		if h, p, err := net.SplitHostPort(host); err == nil {
+			host = h
+			at, _ = strconv.Atoi(p)
+		}
+		if at == 0 {
+			at = cqlPort
+		}
+		if pid, ok := machine.Listener(host, at); ok {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// cqlPort is the default of Cassandra and YugabyteDB.
+const cqlPort = 9042
 
 // Describe says what is known of the arm without asking its database.
 func (a *Arm) Describe() result.Arm {

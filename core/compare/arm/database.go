@@ -107,10 +107,7 @@ func (a *Arm) database(name string) (*Database, error) {
 func (d *Database) Drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	var err error
-	if d.release != nil {
-		err = d.release()
-	}
+	err := d.Release()
 	switch d.arm.kind {
 	case remote, cassandra:
 		err = errors.Join(err, d.admin(ctx, func(admin cql.Admin) error {
@@ -128,6 +125,14 @@ func (d *Database) Drop(ctx context.Context) error {
 		return fmt.Errorf("drop the database %s of arm %s: %w", d.Name, d.arm.Name(), err)
 	}
 	return nil
+}
+
+// Release ends the life of a database in memory; others stay.
+func (d *Database) Release() error {
+	if d.release == nil {
+		return nil
+	}
+	return d.release()
 }
 
 // reserveFiles checks that nothing is where files will be.

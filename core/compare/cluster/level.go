@@ -156,7 +156,7 @@ func (l *Level) Scenarios() []string {
 }
 
 // Prepare implements [compare.Level]: it refuses what no server could be run with.
-func (l *Level) Prepare(_ context.Context, a *arm.Arm) (result.Arm, error) {
+func (l *Level) Prepare(ctx context.Context, a *arm.Arm, database string) (result.Arm, error) {
 	if err := check(a.Config()); err != nil {
 		return result.Arm{}, fmt.Errorf("arm %s: %w", a.Name(), err)
 	}
@@ -165,7 +165,7 @@ func (l *Level) Prepare(_ context.Context, a *arm.Arm) (result.Arm, error) {
 			l.processes = append(l.processes, pid)
 		}
 	}
-	return a.Describe(), nil
+	return a.Look(ctx, database)
 }
 
 // Processes implements [compare.Level].
