@@ -111,6 +111,15 @@ func (r *Runner) program(read *plan.Read) (dialect.ReadProgram, error) {
 	return actual.(dialect.ReadProgram), nil
 }
 
+// Check tells whether a write can be carried, without sending it: the dialect has
+// a form for it, and its values fit the columns.
+func (r *Runner) Check(w *plan.Write) error {
+	if _, err := r.dialect.CompileWrite(w); err != nil {
+		return &errs.Error{Op: w.Name, Key: firstKey(w), Kind: errs.Invalid, Outcome: errs.NotApplied, Err: err}
+	}
+	return nil
+}
+
 // Write implements Executor.
 func (r *Runner) Write(ctx context.Context, w *plan.Write) error {
 	e := Event{Ctx: ctx, Plan: w.Name, Write: w, Start: r.now()}

@@ -217,7 +217,7 @@ func (w *Writer) send(ctx context.Context, all *write) error {
 }
 
 // life is how long a record that expires at an instant still lives, in seconds;
-// 0: it does not. See [Source.instant].
+// 0: it does not. See [countedFrom].
 func (w *Writer) life(expires int64, now time.Time) (seconds int64) {
 	left := expires - now.UnixMilli()
 	if left <= 0 {

@@ -59,8 +59,7 @@ func find(t testing.TB, a, b *records.Source, da, db *records.Digest) (found []s
 
 // Whatever is wrong with a field is found, and named by record and field.
 func TestCorruptionsAreFound(t *testing.T) {
-	seed := seed()
-	t.Logf("seed %d", seed)
+	seed := seed(t)
 	made := corpus.Make(corpus.Small(seed))
 	before := make(map[records.Family]*records.Digest)
 	n := 0
@@ -105,8 +104,7 @@ func TestCorruptionsAreFound(t *testing.T) {
 
 // One record of each family is changed, lost or made up in the database itself.
 func testNegativeControl(t *testing.T, a, b *store) {
-	seed := seed()
-	t.Logf("seed %d", seed)
+	seed := seed(t)
 	o := corpus.Small(seed)
 	o.Whole = a.whole
 	made := corpus.Make(o)

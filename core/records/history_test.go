@@ -48,10 +48,9 @@ func histories(seed uint64, trees int) (all []records.Record) {
 // Whatever the size of pages and of windows, every branch and node is read once,
 // and a source that begins anew after every page goes on where the last one was.
 func TestHistoriesAreReadOnce(t *testing.T) {
-	seed := seed()
+	seed := seed(t)
 	for _, s := range []*store{inMemory(t), engine(t, "cassandra"), engine(t, "ycql")} {
 		t.Run(s.name, func(t *testing.T) {
-			t.Logf("seed %d", seed)
 			trees := 1500
 			if s.name == "memory" { // it walks over all rows for each page
 				trees = 300

@@ -30,8 +30,7 @@ func problems(t testing.TB, src *records.Source) (found []string) {
 func TestMeaning(t *testing.T) {
 	for _, s := range []*store{inMemory(t), engine(t, "cassandra"), engine(t, "ycql")} {
 		t.Run(s.name, func(t *testing.T) {
-			seed := seed()
-			t.Logf("seed %d", seed)
+			seed := seed(t)
 			o := corpus.Small(seed)
 			o.Whole, o.Garbage = s.whole, false
 			all := corpus.Make(o)

@@ -7,11 +7,12 @@ import (
 )
 
 // Part is a piece of reading: one shard's partition, or those partitions of a
-// table whose hash lies between First and Last, both included. Parts are values;
-// their text is parsed by [ParsePart].
+// table whose hash lies between First and Last, both included, or one unit. Parts
+// are values; their text is parsed by [ParsePart].
 type Part struct {
 	Stage       Stage
 	Shard       int64 // of ShardStage
+	Unit        Unit  // of UnitStage
 	First, Last int64 // of the others
 }
 
@@ -32,6 +33,9 @@ const (
 	MessageStage   Stage = "messages"
 	MessageV2Stage Stage = "messagesv2"
 	NexusStage     Stage = "nexus"
+	// UnitStage is a matching queue or the user data of a namespace by itself: see
+	// [Source.PartsOf]. It is none of [Source.Parts].
+	UnitStage Stage = "unit"
 )
 
 // spans tells whether parts of a stage are ranges of the partition hash.
@@ -46,7 +50,7 @@ func (s Stage) spans() bool {
 
 func (s Stage) known() bool {
 	switch s {
-	case ShardStage, NamespaceStage, ClusterStage, MessageStage, MessageV2Stage, NexusStage:
+	case ShardStage, UnitStage, NamespaceStage, ClusterStage, MessageStage, MessageV2Stage, NexusStage:
 		return true
 	default:
 		return s.spans()
@@ -57,6 +61,8 @@ func (p Part) String() string {
 	switch {
 	case p.Stage == ShardStage:
 		return fmt.Sprintf("%s/%d", p.Stage, p.Shard)
+	case p.Stage == UnitStage:
+		return fmt.Sprintf("%s/%s", p.Stage, p.Unit)
 	case p.Stage.spans():
 		return fmt.Sprintf("%s/%d/%d", p.Stage, p.First, p.Last)
 	default:
@@ -81,9 +87,14 @@ func ParsePart(text string) (Part, error) {
 		err = fmt.Errorf("stage is unknown")
 	case p.Stage == ShardStage && len(words) == 2:
 		p.Shard = number(words[1], 32)
+	case p.Stage == UnitStage:
+		p.Unit, err = ParseUnit(strings.TrimPrefix(text, string(UnitStage)+"/"))
+		if err == nil && p.Unit.key() == nil {
+			err = fmt.Errorf("%s is not read by itself", p.Unit)
+		}
 	case p.Stage.spans() && len(words) == 3:
 		p.First, p.Last = number(words[1], 64), number(words[2], 64)
-	case p.Stage != ShardStage && !p.Stage.spans() && len(words) == 1:
+	case p.Stage != ShardStage && p.Stage != UnitStage && !p.Stage.spans() && len(words) == 1:
 	default:
 		err = fmt.Errorf("has %d words", len(words))
 	}
@@ -122,4 +133,46 @@ func ranges(stage Stage, first, last int64, n int) []Part {
 		}
 	}
 	return parts
+}
+
+// PartsOf returns the parts in which the records of a unit lie, those that are read
+// by ranges of the hash cut into n. alone tells that they hold no others: matching
+// queues, user data and the small tables. The histories of a shard, and on YCQL its
+// executions, lie among those of all others.
+func (s *Source) PartsOf(u Unit, n int) (parts []Part, alone bool, err error) {
+	if u, err = ParseUnit(string(u)); err != nil {
+		return nil, false, fmt.Errorf("records: %w", err)
+	}
+	stages := map[Unit][]Stage{
+		Namespaces: {NamespaceStage}, Cluster: {ClusterStage}, Messages: {MessageStage, MessageV2Stage}, Nexus: {NexusStage},
+	}[u]
+	for _, stage := range stages {
+		parts = append(parts, Part{Stage: stage})
+	}
+	if stages != nil {
+		return parts, true, nil
+	}
+	if u.key() != nil {
+		return []Part{{Stage: UnitStage, Unit: u}}, true, nil
+	}
+	shard, isShard := u.Shard()
+	if isShard && (shard < 1 || shard > int64(s.o.Shards)) {
+		return nil, false, fmt.Errorf("records: %s of %d shards", u, s.o.Shards)
+	}
+	for _, p := range s.Parts(n) {
+		switch p.Stage {
+		case ShardStage:
+			if p.Shard == shard {
+				parts = append(parts, p)
+			}
+		case ExecutionStage, DLQStage:
+			if isShard {
+				parts = append(parts, p)
+			}
+		case HistoryStage:
+			parts = append(parts, p)
+		default:
+		}
+	}
+	return parts, false, nil
 }

@@ -160,7 +160,7 @@ func (s *Source) readPage(
 			return nil, nil, err
 		}
 		late := s.o.Now().Sub(asked) > slow
-		all, expires := s.gather(rows, sc, s.instant(asked))
+		all, expires := s.gather(rows, sc, countedFrom(s.ex.Traits().ShardPartition, asked))
 		next = rows.Token()
 		if err := rows.Close(); err != nil {
 			return nil, nil, err
@@ -179,11 +179,11 @@ const (
 	resends = 3
 )
 
-// instant is from when lives that are read at now are counted, in milliseconds
+// countedFrom is from when lives that are read at now are counted, in milliseconds
 // since 1970: where a shard is one partition (Apache Cassandra) the server's clock
 // is of whole seconds, and what it says is exact. Others round up what is left.
-func (s *Source) instant(now time.Time) int64 {
-	if s.ex.Traits().ShardPartition {
+func countedFrom(wholeSeconds bool, now time.Time) int64 {
+	if wholeSeconds {
 		return now.Unix() * 1000
 	}
 	return now.UnixMilli() - 500
@@ -205,6 +205,7 @@ func (s *Source) gather(rows *exec.Rows, sc *scan, from int64) (all []Record, ex
 			rec.Expires = from + rows.Int(width)*1000
 			expires = true
 		}
+		rec.free()
 		if sc.keep != nil && !sc.keep(&rec) {
 			continue
 		}

@@ -197,6 +197,8 @@ func (s *Source) check(p Part) error {
 		return fmt.Errorf("records: part %s is unknown", p)
 	case t.ShardPartition && (p.Stage == ExecutionStage || p.Stage == DLQStage):
 		return fmt.Errorf("records: this database has executions and DLQs in the partitions of shards: there is no part %s", p)
+	case p.Stage == UnitStage && p.Unit.key() == nil:
+		return fmt.Errorf("records: %s is not read by itself", p.Unit)
 	case p.Stage == ShardStage && (p.Shard < 1 || p.Shard > int64(s.o.Shards)):
 		return fmt.Errorf("records: part %s of %d shards", p, s.o.Shards)
 	case p.Stage.spans() && (p.First < t.HashMin || p.Last > t.HashMax || p.First > p.Last):

@@ -177,6 +177,15 @@ func (s *Source) steps(p Part, acked map[int64]ack) []step {
 		return []step{{list: from(listUserData, p.First, p.Last), scans: []scan{
 			{read: readUserData, args: itself, unit: userDataOf}, {read: readBuildIDs, args: itself, unit: userDataOf},
 		}}}
+	case UnitStage:
+		key := p.Unit.key()
+		if len(key) == 1 {
+			return []step{one(readUserData, in(p.Unit), key...), one(readBuildIDs, in(p.Unit), key...)}
+		}
+		return []step{
+			one(readQueue, in(p.Unit), key...), one(readTasks, in(p.Unit), key...),
+			one(readFairQueue, in(p.Unit), key...), one(readFairTasks, in(p.Unit), key...),
+		}
 	case NamespaceStage:
 		return []step{
 			one(readNamespaces, in(Namespaces)), one(spanIDs, in(Namespaces), all...), one(readNSVersion, in(Namespaces)),

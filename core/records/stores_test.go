@@ -80,7 +80,7 @@ func node(t testing.TB) *store {
 	}
 	c, admin := prepared(t, o, schema.Cassandra(), false)
 	ex := exec.New(c.Session, c.Dialect, nil)
-	s := newStore(t, "cassandra", ex, ex)
+	s := newStore(t, "cassandra", reading(t, ex), ex)
 	s.admin, s.keyspace = admin, o.Keyspace()
 	return s
 }
@@ -89,13 +89,9 @@ func node(t testing.TB) *store {
 // writes those that took effect.
 func reading(t testing.TB, ex exec.Executor) exec.Executor {
 	t.Helper()
-	if !ex.Traits().Sequenced {
-		return ex
-	}
-	x, err := sequence.New(ex, nil)
+	x, err := sequence.NewReader(ex)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(x.Close)
 	return x
 }

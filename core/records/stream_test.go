@@ -42,8 +42,7 @@ func copyAll(t testing.TB, a, b *store, o records.Options) {
 
 // A -> B -> A is what A was.
 func testThereAndBack(t *testing.T, open func(testing.TB) *store, through *store) {
-	seed := seed()
-	t.Logf("seed %d", seed)
+	seed := seed(t)
 	first, last := open(t), open(t)
 	o := corpus.Small(seed)
 	o.Whole = first.whole
@@ -107,7 +106,7 @@ func TestThereAndBack(t *testing.T) {
 func TestResume(t *testing.T) {
 	for _, s := range []*store{inMemory(t), engine(t, "cassandra"), engine(t, "ycql")} {
 		t.Run(s.name, func(t *testing.T) {
-			o := corpus.Small(seed())
+			o := corpus.Small(seed(t))
 			o.Whole = s.whole
 			s.put(t, o.Shards, corpus.Make(o))
 			want, _ := s.read(t, records.Options{Shards: o.Shards})
@@ -345,4 +344,41 @@ func (d doubled) Read(ctx context.Context, r *plan.Read, page plan.Page, args ..
 		}
 	}
 	return d.Executor.Read(ctx, r, page, args...)
+}
+
+// Rows of writes that never took effect are no records, and who forgets that is
+// refused.
+func TestWritesThatNeverTookEffect(t *testing.T) {
+	s := engine(t, "ycql")
+	if _, err := records.NewSource(s.raw, records.Options{Shards: 1}); err == nil {
+		t.Error("a source takes an executor that shows every row")
+	}
+	for shard := range int64(2) {
+		if err := s.writer.Hold(t.Context(), shard+1); err != nil {
+			t.Fatal(err)
+		}
+		for id := range int64(3) { // of a range that ended before them, and of the number before all
+			put(t, s.raw, plan.NumberedTasks, []any{shard + 1, int64(1), plan.Immediate, id, int64(7), int64(1)}, blob("never"))
+		}
+		put(t, s.raw, plan.NumberedTasks, []any{shard + 1, int64(1), plan.Immediate, int64(1), int64(0), int64(0)}, blob("shown"))
+	}
+	all, _ := s.read(t, records.Options{Shards: 2, PageRows: 1})
+	tasks := 0
+	for i := range all {
+		if r := &all[i]; r.Kind == records.HistoryTask {
+			if tasks++; string(r.Blob(plan.HistoryTask).Data) != "shown" {
+				t.Errorf("%s is a record: %s", r.KeyString(), r.Blob(plan.HistoryTask).Data)
+			}
+		}
+	}
+	if tasks != 2 {
+		t.Errorf("%d tasks, want 2", tasks)
+	}
+	x := reading(t, s.raw)
+	err := x.Write(t.Context(), &plan.Write{Name: "w", Scope: plan.Atomic, Mutations: []plan.Mutation{{
+		Table: plan.NamespaceIDs, Op: plan.Insert, Key: []any{id(1)},
+	}}})
+	if err == nil {
+		t.Error("an executor for reading wrote")
+	}
 }

@@ -56,6 +56,30 @@ func (u Unit) Shard() (shard int64, ok bool) {
 	return shard, err == nil
 }
 
+// key is the key of the partitions that are the whole of a unit, in every dialect:
+// of a queue namespace, name and type, of user data the namespace; nil for others.
+func (u Unit) key() []any {
+	if rest, ok := strings.CutPrefix(string(u), queueUnit); ok {
+		parts := strings.Split(rest, "/")
+		if len(parts) != 3 {
+			return nil
+		}
+		namespace, idErr := parseUUID(parts[0])
+		taskType, typeErr := strconv.ParseInt(parts[1], 10, 32)
+		name, nameErr := url.PathUnescape(parts[2])
+		if idErr != nil || typeErr != nil || nameErr != nil {
+			return nil
+		}
+		return []any{namespace, name, taskType}
+	}
+	if rest, ok := strings.CutPrefix(string(u), userDataUnit); ok {
+		if namespace, err := parseUUID(rest); err == nil {
+			return []any{namespace}
+		}
+	}
+	return nil
+}
+
 // Group is under which name digests keep a unit. There may be millions of
 // queues (each worker has sticky ones): they share 256 groups, and so do user
 // data, so that a digest has a bounded size.
@@ -80,21 +104,8 @@ func ParseUnit(text string) (Unit, error) {
 	if _, ok := u.Shard(); ok {
 		return u, nil
 	}
-	if rest, ok := strings.CutPrefix(text, queueUnit); ok {
-		parts := strings.Split(rest, "/")
-		if len(parts) == 3 {
-			_, idErr := parseUUID(parts[0])
-			_, typeErr := strconv.ParseInt(parts[1], 10, 32)
-			_, nameErr := url.PathUnescape(parts[2])
-			if idErr == nil && typeErr == nil && nameErr == nil {
-				return u, nil
-			}
-		}
-	}
-	if rest, ok := strings.CutPrefix(text, userDataUnit); ok {
-		if _, err := parseUUID(rest); err == nil {
-			return u, nil
-		}
+	if u.key() != nil {
+		return u, nil
 	}
 	return "", fmt.Errorf("%q is no unit: want shard/N, queue/NAMESPACE-ID/TYPE/NAME, userdata/NAMESPACE-ID, %s, %s, %s, %s, %s or %s",
 		text, Namespaces, Cluster, Messages, Nexus, Unowned, Treeless)

@@ -29,6 +29,11 @@ type WriterOptions struct {
 	// BatchRows and BatchBytes bound one write of several rows of a partition;
 	// default 64 and 256 KiB.
 	BatchRows, BatchBytes int
+	// MaxRowBytes is the size of the largest row that the database takes. The
+	// default is 16 MiB where a shard is one partition (Apache Cassandra's largest
+	// mutation, half a segment of its commit log), else 32 MiB, which YugabyteDB's
+	// documents name as the most for a row.
+	MaxRowBytes int
 	// Now is the clock by which instants become lives; time.Now by default.
 	Now func() time.Time
 }
@@ -65,6 +70,12 @@ func NewWriter(ex exec.Executor, o WriterOptions) (*Writer, error) {
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = 256 << 10
 	}
+	if o.MaxRowBytes <= 0 {
+		o.MaxRowBytes = 32 << 20
+		if ex.Traits().ShardPartition {
+			o.MaxRowBytes = 16 << 20
+		}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -72,7 +83,7 @@ func NewWriter(ex exec.Executor, o WriterOptions) (*Writer, error) {
 	if ex.Traits().Sequenced {
 		w.shards, w.tasks = plan.NumberedShards, plan.NumberedTasks
 	}
-	return w, ex.Compile(w.lease())
+	return w, ex.Compile(w.lease(), queueReads[TaskQueue], queueReads[FairTaskQueue])
 }
 
 // Tasks that are written here belong to no owner's range: a range and number
@@ -139,6 +150,15 @@ func (w *Writer) deleteTask(key []any) plan.Mutation {
 	return m
 }
 
+// numberedTask puts a history task where the database keeps it.
+func (w *Writer) numberedTask(m plan.Mutation) plan.Mutation {
+	if w.tasks == plan.NumberedTasks {
+		m.Table = w.tasks
+		m.Key = append(slices.Clip(slices.Clone(m.Key)), writtenRange, writtenNumber)
+	}
+	return m
+}
+
 func (w *Writer) put(ctx context.Context, all []Record, replace bool) error {
 	items := make([]item, 0, len(all))
 	var stale []item // attempts of tasks under other numbers
@@ -159,8 +179,7 @@ func (w *Writer) put(ctx context.Context, all []Record, replace bool) error {
 			if replace {
 				stale = append(stale, item{kind: r.Kind, key: r.Key, size: 64, plain: w.deleteTask(r.Key)})
 			}
-			it.plain.Table = w.tasks
-			it.plain.Key = append(slices.Clip(slices.Clone(r.Key)), writtenRange, writtenNumber)
+			it.plain = w.numberedTask(it.plain)
 		}
 		it.guarded, it.maybe = guardedPut(it.plain, r), len(r.Values) == 0
 		items = append(items, it)

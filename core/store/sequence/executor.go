@@ -35,6 +35,17 @@ var _ exec.Executor = (*Executor)(nil)
 // New returns an Executor on ex, which it does not own, and tells o, which may
 // be nil. It cleans in the background until it is closed.
 func New(ex exec.Executor, o Observer) (*Executor, error) {
+	x, err := newExecutor(ex, o)
+	if err != nil {
+		return nil, err
+	}
+	x.ctx, x.stop = context.WithCancel(context.Background())
+	go x.clean()
+	return x, nil
+}
+
+// newExecutor returns an Executor that does not clean.
+func newExecutor(ex exec.Executor, o Observer) (*Executor, error) {
 	if t := ex.Traits(); !t.Sequenced || !t.RerunsBlocks {
 		return nil, errors.New("writes are numbered only for databases whose traits ask for it, and whose refusals are looked into")
 	}
@@ -44,13 +55,10 @@ func New(ex exec.Executor, o Observer) (*Executor, error) {
 	if err := ex.Compile(readLease, scanTasks); err != nil {
 		return nil, err
 	}
-	x := &Executor{
+	return &Executor{
 		inner: ex, observe: o, shards: make(map[int64]*shard),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
-	}
-	x.ctx, x.stop = context.WithCancel(context.Background())
-	go x.clean()
-	return x, nil
+	}, nil
 }
 
 // Close ends what goes on in the background and waits for it. Calls that are
