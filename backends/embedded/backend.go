@@ -77,6 +77,9 @@ func (o *Opener) Options() any { return o.options }
 // Dialect implements backend.Opener.
 func (o *Opener) Dialect() dialect.Dialect { return variants[o.options.Dialect].dialect() }
 
+// Directory is the data directory; empty for data in memory.
+func (o *Opener) Directory() string { return o.options.DataDir }
+
 // Hold implements backend.InProcess.
 func (o *Opener) Hold(env backend.Env) (release func() error, err error) {
 	l, err := o.engines.acquire(o.options, env, true)

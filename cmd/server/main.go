@@ -38,6 +38,7 @@ func newApp() *cli.App {
 		startDevCommand(),
 		schemaCommand(),
 		doctorCommand(),
+		migrateCommand(),
 		cqlCommand(),
 		renderConfigCommand(),
 		validateDynamicConfigCommand(),

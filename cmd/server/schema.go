@@ -29,12 +29,7 @@ func schemaCommand() *cli.Command {
 		Name: "schema", Usage: "Create, update and verify the keyspace of the configured database", ArgsUsage: " ",
 		Subcommands: []*cli.Command{
 			{
-				Name: "create", Usage: "create the keyspace, if it does not exist", ArgsUsage: " ", Flags: []cli.Flag{
-					&cli.StringFlag{Name: "replication-strategy", Usage: "`CLASS`: SimpleStrategy, or NetworkTopologyStrategy (the default where data centers are given)"},
-					&cli.IntFlag{Name: "replication-factor", Aliases: []string{"rf"}, Value: 1, Usage: "copies of each row; 3 for production"},
-					&cli.StringSliceFlag{Name: "datacenter", Aliases: []string{"dc"}, Usage: "`NAME[:COPIES]` of a data center, repeatable; without copies: --replication-factor"},
-					dryRun,
-				},
+				Name: "create", Usage: "create the keyspace, if it does not exist", ArgsUsage: " ", Flags: append(replicationFlags(), dryRun),
 				Action: withTool(func(c *cli.Context, t *schema.Tool) error {
 					r, err := replication(c)
 					if err != nil {
@@ -176,7 +171,16 @@ func noneChosen(cfg configuration) error {
 		strings.Join(cfg.registry.Names(), ", "), cfg.registry.Names()[0])
 }
 
-// replication reads the flags of create.
+// replicationFlags say how the rows of a new keyspace are copied.
+func replicationFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "replication-strategy", Usage: "`CLASS`: SimpleStrategy, or NetworkTopologyStrategy (the default where data centers are given)"},
+		&cli.IntFlag{Name: "replication-factor", Aliases: []string{"rf"}, Value: 1, Usage: "copies of each row; 3 for production"},
+		&cli.StringSliceFlag{Name: "datacenter", Aliases: []string{"dc"}, Usage: "`NAME[:COPIES]` of a data center, repeatable; without copies: --replication-factor"},
+	}
+}
+
+// replication reads replicationFlags.
 func replication(c *cli.Context) (schema.Replication, error) {
 	r := schema.Replication{Strategy: c.String("replication-strategy")}
 	factor := c.Int("replication-factor")

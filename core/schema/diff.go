@@ -21,6 +21,10 @@ func (d Difference) String() string {
 	}
 }
 
+// MigrationTable is a table that core/migrate keeps in a keyspace that is moved
+// to. It is no part of the schema, and no difference from it.
+const MigrationTable = "migration_run"
+
 // Diff lists what distinguishes a keyspace from what it should be, sorted.
 func Diff(is, should *Model) []Difference {
 	var out []Difference
@@ -53,6 +57,9 @@ func compare(out *[]Difference, what string, is, should map[string]string) {
 func describeTables(m *Model) map[string]string {
 	out := map[string]string{}
 	for name, t := range m.Tables {
+		if name == MigrationTable {
+			continue
+		}
 		switch t.Transactions {
 		case "":
 			out[name] = "table"

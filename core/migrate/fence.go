@@ -1,0 +1,95 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	persistencespb "go.temporal.io/server/api/persistence/v1"
+	"go.temporal.io/server/common/persistence/serialization"
+
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
+)
+
+func dataBlob(b plan.Blob) (*commonpb.DataBlob, error) {
+	encoding := enumspb.ENCODING_TYPE_PROTO3
+	if b.Encoding != "" {
+		var err error
+		if encoding, err = enumspb.EncodingTypeFromString(b.Encoding); err != nil {
+			return nil, err
+		}
+	}
+	return &commonpb.DataBlob{Data: b.Data, EncodingType: encoding}, nil
+}
+
+func decodeShard(b plan.Blob) (*persistencespb.ShardInfo, error) {
+	blob, err := dataBlob(b)
+	if err != nil {
+		return nil, err
+	}
+	return serialization.NewSerializer().ShardInfoFromBlob(blob)
+}
+
+// takeShards puts the fence on all shards of a side that is in use: whoever owns
+// one is refused from then on, whatever release it runs, and nobody can take one
+// over. Only the lease column is written. Doing it again does nothing.
+func (m *Migration) takeShards(ctx context.Context, s *Side) error {
+	fence := m.fence(s)
+	rows, err := m.shardRows(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, shard := range sortedShards(rows) {
+		switch row := rows[shard]; {
+		case !row.found:
+			return fmt.Errorf("fence the %s: shard %d of %d %w", s.Name, shard, s.Shards, errNoShard)
+		case row.rangeID != fence && row.rangeID != row.inBlob:
+			return fmt.Errorf("fence the %s: shard %d has the range %d and its state names %d: another migration has fenced it, or a server is just taking it over: undo that first (the other migration's rollback does)",
+				s.Name, shard, row.rangeID, row.inBlob)
+		}
+	}
+	return m.hold(ctx, s)
+}
+
+// hold puts the fence on all shards of a side, whether they exist or not.
+func (m *Migration) hold(ctx context.Context, s *Side) error {
+	w, err := s.writer(m.fence(s))
+	if err != nil {
+		return err
+	}
+	err = each(ctx, int(s.Shards), func(ctx context.Context, i int) error { return w.Hold(ctx, int64(i)+1) })
+	if err != nil {
+		return fmt.Errorf("hold the shards of the %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// giveShards takes the fence off all shards of a side: their servers may start.
+func (m *Migration) giveShards(ctx context.Context, s *Side) error {
+	w, err := s.writer(m.fence(s))
+	if err != nil {
+		return err
+	}
+	err = each(ctx, int(s.Shards), func(ctx context.Context, i int) error { return w.Release(ctx, int64(i)+1) })
+	if err != nil {
+		return fmt.Errorf("give the shards of the %s to its servers: %w", s.Name, err)
+	}
+	return nil
+}
+
+// held proves that the fence is on all shards of a side.
+func (m *Migration) held(ctx context.Context, s *Side) error {
+	rows, err := m.shardRows(ctx, s)
+	if err != nil {
+		return err
+	}
+	fence := m.fence(s)
+	for _, shard := range sortedShards(rows) {
+		if rows[shard].rangeID != fence {
+			return fmt.Errorf("look at the fence of the %s: shard %d has the range %d and not %d: a server has taken it, or somebody took the fence off: stop the servers of %s and run init --fence and copy again",
+				s.Name, shard, rows[shard].rangeID, fence, s.File)
+		}
+	}
+	return nil
+}
