@@ -82,7 +82,7 @@ func TestEveryScenarioRunsOnAWholeServer(t *testing.T) {
 	// In an open loop each gets its turn, whatever the others take.
 	l := newLevel(t, cluster.PlanScenario{Name: "all", Mix: mix, Rate: 20})
 	spec := compare.Spec{Arm: inMemory(t), Scenario: "all", Seed: 1, Database: "compare_all", Progress: func(string) {}}
-	_, err := l.Prepare(t.Context(), spec.Arm)
+	_, err := l.Prepare(t.Context(), spec.Arm, "compare_look")
 	require.NoError(t, err)
 	b, err := l.Block(t.Context(), spec)
 	require.NoError(t, err)
