@@ -136,12 +136,12 @@ func (m *maker) time(offset time.Duration) *timestamppb.Timestamp {
 
 func (m *maker) namespace() [16]byte { return m.namespaces[m.r.IntN(len(m.namespaces))] }
 
-// name is a name of odd letters now and then.
-func (m *maker) name(kind string, i int) string {
+// name is a name of odd letters for some of the numbers.
+func name(kind string, i int) string {
 	return []string{
 		fmt.Sprintf("%s-%d", kind, i),
 		fmt.Sprintf("%s:%d:with:colons", kind, i),
 		fmt.Sprintf("%s %d/ä€'\"%%", kind, i),
 		fmt.Sprintf("/_sys/%s/%d", kind, i),
-	}[m.r.IntN(4)]
+	}[i%4]
 }

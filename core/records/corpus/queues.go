@@ -14,12 +14,12 @@ import (
 // queue is a task queue partition, of one kind or both.
 func (m *maker) queue(i int) {
 	namespace, taskType := m.namespace(), int64(1+i%2)
-	name := m.name("queue", i)
-	unit := records.QueueUnit(namespace, name, taskType)
-	key := []any{namespace, name, taskType}
+	queue := name("queue", i)
+	unit := records.QueueUnit(namespace, queue, taskType)
+	key := []any{namespace, queue, taskType}
 	info := func(kind enumspb.TaskQueueKind) proto.Message {
 		return &persistencespb.TaskQueueInfo{
-			NamespaceId: text(namespace), Name: name, TaskType: enumspb.TaskQueueType(taskType), Kind: kind,
+			NamespaceId: text(namespace), Name: queue, TaskType: enumspb.TaskQueueType(taskType), Kind: kind,
 			AckLevel: 5, LastUpdateTime: m.time(0), Subqueues: []*persistencespb.SubqueueInfo{{}, {AckLevel: 3}},
 		}
 	}
@@ -30,7 +30,7 @@ func (m *maker) queue(i int) {
 	}
 	backlog := m.o.Backlog
 	if i > 0 {
-		backlog = m.r.IntN(1 + backlog/2)
+		backlog = 1 + m.r.IntN(1+backlog/2)
 	}
 	switch i % 6 {
 	case 5: // a sticky queue: its row expires
@@ -55,8 +55,8 @@ func (m *maker) queue(i int) {
 		}
 	}
 	if i == 1 { // a queue without tasks, of the fair kind alone
-		name += fmt.Sprint(" fair ", i)
-		m.add(records.FairTaskQueue, records.QueueUnit(namespace, name, taskType), []any{namespace, name, taskType}, int64(1),
+		queue += fmt.Sprint(" fair ", i)
+		m.add(records.FairTaskQueue, records.QueueUnit(namespace, queue, taskType), []any{namespace, queue, taskType}, int64(1),
 			info(enumspb.TASK_QUEUE_KIND_NORMAL))
 	}
 }

@@ -28,7 +28,7 @@ type run struct {
 
 // workflow is one workflow id: its current run, and whatever is odd about it.
 func (m *maker) workflow(i int) {
-	r := &run{namespace: m.namespace(), workflow: m.name("workflow", i), id: m.uuid(), values: make(map[*plan.Column]any)}
+	r := &run{namespace: m.namespace(), workflow: name("workflow", i), id: m.uuid(), values: make(map[*plan.Column]any)}
 	r.shard = records.ShardOf(r.namespace, r.workflow, m.o.Shards)
 	r.unit = records.ShardUnit(r.shard)
 	r.info = &persistencespb.WorkflowExecutionInfo{
@@ -45,10 +45,10 @@ func (m *maker) workflow(i int) {
 	}
 	m.history(r, i)
 	if i%3 != 0 {
-		m.state(r)
+		m.state(r, i)
 	}
 	m.execution(r, version, archetypeWorkflow, i%5 == 4)
-	m.tasks(r)
+	m.tasks(r, i)
 }
 
 // execution is the row of a run and the one that names it the current one.
@@ -78,9 +78,13 @@ func (m *maker) execution(r *run, version, archetype int64, closed bool) {
 }
 
 // state fills the collections of a run.
-func (m *maker) state(r *run) {
+func (m *maker) state(r *run, i int) {
 	some := func(each func(n int64)) {
-		for n := range int64(m.r.IntN(5)) {
+		most := int64(m.r.IntN(5))
+		if i == 1 { // one has some of everything
+			most = 3
+		}
+		for n := range most {
 			each(n + 5)
 		}
 	}
@@ -101,7 +105,7 @@ func (m *maker) state(r *run) {
 	})
 	var timers []plan.TextEntry
 	some(func(n int64) {
-		timers = append(timers, plan.TextEntry{Key: m.name("timer", int(n)), Value: m.blob(&persistencespb.TimerInfo{StartedEventId: n})})
+		timers = append(timers, plan.TextEntry{Key: name("timer", int(n)), Value: m.blob(&persistencespb.TimerInfo{StartedEventId: n})})
 	})
 	var requested []string
 	some(func(int64) { requested = append(requested, text(m.uuid())) })
@@ -146,7 +150,7 @@ func (m *maker) component(r *run, version int64) {
 }
 
 // tasks are tasks of every category, for a run.
-func (m *maker) tasks(r *run) {
+func (m *maker) tasks(r *run, i int) {
 	put := func(category, fire int64, value any) {
 		m.add(records.HistoryTask, r.unit, []any{r.shard, category, fire, m.nextTask()}, value)
 	}
@@ -155,11 +159,11 @@ func (m *maker) tasks(r *run) {
 	put(2, fire(), &persistencespb.TimerTaskInfo{WorkflowId: r.workflow, RunId: text(r.id), TaskType: enumsspb.TASK_TYPE_USER_TIMER})
 	put(3, plan.Immediate, &persistencespb.ReplicationTaskInfo{WorkflowId: r.workflow, FirstEventId: 1, NextEventId: 3})
 	put(4, plan.Immediate, &persistencespb.VisibilityTaskInfo{WorkflowId: r.workflow})
-	if m.chance(50) {
+	if i == 0 || m.chance(50) {
 		put(5, fire(), &persistencespb.ArchivalTaskInfo{WorkflowId: r.workflow}) // has the type of the replication DLQ
 		put(7, plan.Immediate, &persistencespb.OutboundTaskInfo{WorkflowId: r.workflow, Destination: "somewhere"})
 	}
-	if m.chance(20) {
+	if i == 0 || m.chance(20) {
 		put(6, fire(), plan.Blob{Data: m.bytes(20), Encoding: "Proto3"}) // has the type of visibility
 		put(19, plan.Immediate, plan.Blob{Data: m.bytes(20), Encoding: "Proto3"})
 	}
