@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	p "go.temporal.io/server/common/persistence"
 	"go.temporal.io/server/common/persistence/serialization"
@@ -28,6 +29,8 @@ type FactoryOptions struct {
 	// Sequence is told what it takes to give the writes of shards numbers, where
 	// the database needs that; it may be nil.
 	Sequence sequence.Observer
+	// WallClock is where its machine's clock stands; nil means time.Now.
+	WallClock func() time.Time
 	// Release is called once, when the factory is closed for the first time; it
 	// may be nil. A process makes several factories, two of which it closes
 	// before it uses the others, so a session that they share needs a count.
@@ -59,7 +62,11 @@ func NewDataStoreFactory(ex exec.Executor, o FactoryOptions) (*DataStoreFactory,
 	f := &DataStoreFactory{ex: Serialise(ex), options: o}
 	stop := func() {}
 	if ex.Traits().Sequenced {
-		numbered, err := sequence.New(ex, o.Sequence)
+		wall := o.WallClock
+		if wall == nil {
+			wall = time.Now
+		}
+		numbered, err := sequence.NewAt(ex, o.Sequence, wall)
 		if err != nil {
 			return nil, fmt.Errorf("data store %q: %w", o.Name, err)
 		}

@@ -93,6 +93,32 @@ func TestAnIdleOwnerLooksFirst(t *testing.T) {
 	}
 }
 
+// So does an owner whose machine was suspended, which its running clock does not
+// show, and one whose wall clock was set: it cannot tell the two from each other.
+func TestAnOwnerWhoseMachineSleptLooksFirst(t *testing.T) {
+	for _, jump := range []time.Duration{2 * rangeRests, -2 * rangeRests} {
+		synctest.Test(t, func(t *testing.T) {
+			state, a := started(t)
+			must(t, a.put(2, 1, 10))
+			b := newOwner(t, state)
+			must(t, b.update(2, 3))
+			must(t, b.put(3, 2, 20))
+			a.x.Close()
+			time.Sleep(2 * rangeRests) // b forgets how the range of a ended
+			synctest.Wait()
+			// For a, no time has passed but on the wall.
+			s := a.x.shard(shardID)
+			s.confirmed = moment{time.Now(), time.Now().Round(0).Add(-jump)}
+			before, rows := len(a.net.sent), state.Len(plan.NumberedTasks)
+			err := a.put(2, 3, 15)
+			if sent := a.net.sent[before:]; !isLost(err) || !slices.Equal(sent, []string{"Barrier"}) || state.Len(plan.NumberedTasks) != rows {
+				t.Errorf("%v, sent %v", err, sent)
+			}
+			b.shows("10 20")
+		})
+	}
+}
+
 func TestALostLeaseIsNotCleaned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, a := started(t)

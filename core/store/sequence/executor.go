@@ -19,6 +19,7 @@ import (
 type Executor struct {
 	inner   exec.Executor
 	observe Observer
+	wall    func() time.Time
 
 	mu     sync.Mutex
 	shards map[int64]*shard
@@ -34,11 +35,15 @@ var _ exec.Executor = (*Executor)(nil)
 
 // New returns an Executor on ex, which it does not own, and tells o, which may
 // be nil. It cleans in the background until it is closed.
-func New(ex exec.Executor, o Observer) (*Executor, error) {
+func New(ex exec.Executor, o Observer) (*Executor, error) { return NewAt(ex, o, time.Now) }
+
+// NewAt is New with another wall clock than the machine's.
+func NewAt(ex exec.Executor, o Observer, wall func() time.Time) (*Executor, error) {
 	x, err := newExecutor(ex, o)
 	if err != nil {
 		return nil, err
 	}
+	x.wall = wall
 	x.ctx, x.stop = context.WithCancel(context.Background())
 	go x.clean()
 	return x, nil
@@ -56,7 +61,7 @@ func newExecutor(ex exec.Executor, o Observer) (*Executor, error) {
 		return nil, err
 	}
 	return &Executor{
-		inner: ex, observe: o, shards: make(map[int64]*shard),
+		inner: ex, observe: o, wall: time.Now, shards: make(map[int64]*shard),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}, nil
 }
@@ -150,7 +155,7 @@ type shard struct {
 	next  int64 // next number
 	// confirmed is when the lease was certainly held: just before a statement was
 	// sent that took effect.
-	confirmed time.Time
+	confirmed moment
 	// pending are burned numbers that are not stored yet, all above lease.last.
 	pending []span
 	// flying is the attempt that is under way, unsettled the one of which it is
@@ -209,7 +214,7 @@ func (s *shard) lost() {
 }
 
 // owned begins an own range whose first number is above last.
-func (s *shard) owned(l lease, since time.Time) {
+func (s *shard) owned(l lease, since moment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.own, s.lease, s.next, s.confirmed = true, l, l.last+1, since
@@ -225,7 +230,7 @@ func (x *Executor) create(ctx context.Context, w *plan.Write) error {
 		return err
 	}
 	defer s.release()
-	since := time.Now()
+	since := x.now()
 	if err := x.plain(ctx, w); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
@@ -31,7 +30,7 @@ const (
 func (x *Executor) settle(ctx context.Context, s *shard) (v verdict, row *lease, err error) {
 	for {
 		w, burned, number := s.barrier()
-		since := time.Now()
+		since := x.now()
 		try, cancel := context.WithTimeout(ctx, barrierFor)
 		sent := x.inner.Write(try, w)
 		cancel()
@@ -93,7 +92,7 @@ func (s *shard) update(name string, rangeID int64, last *int64, effects ...plan.
 }
 
 // passed notes that a barrier took effect.
-func (s *shard) passed(number int64, burned []span, since time.Time) {
+func (s *shard) passed(number int64, burned []span, since moment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.unsettled; a != nil && len(a.keys) > 0 {

@@ -23,7 +23,7 @@ var readLease = &plan.Read{Name: "ShardState", Table: plan.NumberedShards, Eq: 1
 // A statement whose answer was lost is sent again: its conditions let it take
 // effect once, and the nonce tells whether it was ours that did.
 func (x *Executor) takeOver(ctx context.Context, s *shard, w *plan.Write, to int64) error {
-	t := &takeover{Executor: x, s: s, w: w, from: w.Owner.RangeID, to: to, began: time.Now()}
+	t := &takeover{Executor: x, s: s, w: w, from: w.Owner.RangeID, to: to, began: x.now()}
 	if len(w.Mutations) != 1 {
 		return t.failed(errs.Internal, errs.NotApplied, errors.New("a new range comes with other changes"))
 	}
@@ -48,7 +48,7 @@ type takeover struct {
 	w        *plan.Write
 	from, to int64
 	nonce    [16]byte
-	began    time.Time
+	began    moment
 }
 
 func (t *takeover) failed(k errs.Kind, o errs.Outcome, err error) *errs.Error {

@@ -69,7 +69,7 @@ func definite(w *plan.Write, cause error) *errs.Error {
 // while ago: rows that are stored ahead under a lease that was lost long ago would
 // come when nobody knows any more with which number their range ended.
 func (x *Executor) prepare(ctx context.Context, s *shard, w *plan.Write) *errs.Error {
-	if s.unsettled == nil && len(s.pending) == 0 && time.Since(s.confirmed) < freshFor {
+	if s.unsettled == nil && len(s.pending) == 0 && x.fresh(s.confirmed, freshFor) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
@@ -89,7 +89,7 @@ func (x *Executor) attempt(ctx context.Context, s *shard, w *plan.Write) *errs.E
 	if err != nil {
 		return err
 	}
-	since := time.Now()
+	since := x.now()
 	block, cancel := withReserve(ctx)
 	sent := x.inner.Write(block, n)
 	cancel()
@@ -165,7 +165,7 @@ func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // applied notes that a number took effect.
-func (s *shard) applied(number int64, since time.Time) {
+func (s *shard) applied(number int64, since moment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lease.last, s.confirmed = number, since
