@@ -90,7 +90,7 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
 
 .PHONY: soak
-soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills; the stores on Cassandra 4.1; then one hour of workflows while the server is killed again and again; JSON in results/
+soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills, 200 takeovers between processes; the stores on Cassandra 4.1; then one hour of workflows on each kind of database while server and database are killed again and again; JSON in results/
 	@mkdir -p results
 	$(GO) test -tags $(TAGS) -count 1 -timeout 1h ./backends/embedded/storage -run Kill -kills $${SOAK_KILLS:-100}
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run 'Agrees|Mutants' \
@@ -100,8 +100,11 @@ soak: build ## 100,000 random statements against Cassandra, 25 bugs built into t
 	  > results/cassandra-4.1.json
 	TEMPORAL_YCQL_MODEL_STATES=$${SOAK_STATES:-10000000} TEMPORAL_YCQL_SEQUENCES=$${SOAK_SEQUENCES:-200000} \
 	  $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./core/store/sequence/... > results/sequences.json
-	TEMPORAL_YCQL_STEPS=$${SOAK_STEPS:-50000} $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners > results/owners.json
-	$(GO) run -tags $(TAGS) ./test/bench/soak -duration $${SOAK_DURATION:-1h} -out results/soak.json
+	TEMPORAL_YCQL_STEPS=$${SOAK_STEPS:-50000} $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners -run 'Chance|Stopped' > results/owners.json
+	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners -run Processes -takeovers $${SOAK_TAKEOVERS:-200} > results/takeovers.json
+	for server in ycql own; do \
+	  $(GO) run -tags $(TAGS) ./test/bench/soak -server $$server -duration $${SOAK_DURATION:-1h} -out results/soak-$$server.json; \
+	done
 
 # Each fuzz target for FUZZ_TIME, little of it for shortening inputs; what one finds stays in its package's testdata/fuzz.
 FUZZ_TIME ?= 1m

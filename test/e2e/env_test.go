@@ -56,7 +56,7 @@ type server struct {
 // launch starts a server for t, whose namespace is registered and known.
 func launch(t *testing.T, l harness.Launcher, spec harness.Spec) *server {
 	t.Helper()
-	if spec.Node == nil && !l.InProcess {
+	if spec.Node == nil && !l.InProcess && l.Database == nil {
 		spec.Node = cassandratest.Start(t)
 	}
 	began := time.Now()

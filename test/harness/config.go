@@ -144,6 +144,11 @@ func (s *Server) writeConfig(i int) error {
 			"filepath": s.dynamicFile(), "pollInterval": "5s",
 		},
 	}
+	if s.spec.Metrics {
+		config["global"].(map[string]any)["metrics"] = map[string]any{ //nolint:forcetypeassert // it is written above
+			"prometheus": map[string]any{"listenAddress": s.MetricsOf(i)},
+		}
+	}
 	return errors.Join(s.writeDynamic(), writeJSON(filepath.Join(s.dir, fmt.Sprintf("config-%d.yaml", i)), config))
 }
 

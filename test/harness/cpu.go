@@ -29,6 +29,15 @@ func rssOf(pid int) (int64, error) {
 	return pages * int64(os.Getpagesize()), nil
 }
 
+// filesOf returns how many files a process has open, from /proc.
+func filesOf(pid int) (int64, error) {
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, fmt.Errorf("count the open files of process %d: %w", pid, err)
+	}
+	return int64(len(open)), nil
+}
+
 // clockTick is the unit of /proc/PID/stat. It is 1/100 s wherever Linux runs Go.
 const clockTick = 10 * time.Millisecond
 

@@ -25,6 +25,9 @@ type Launcher struct {
 	// InProcess says that the database is inside of the server: there is no node,
 	// and nothing to prepare or to drop.
 	InProcess bool
+	// Database is the engine whose keyspaces the server uses, where it is a process
+	// of its own: there is no node, and nothing to drop.
+	Database *CQL
 	// Args is the command line of a program that describes its configuration by
 	// itself. Nil means to start with the file that [Server] writes.
 	Args func(s *Server) []string

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gocql/gocql"
@@ -22,8 +23,8 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
-// Spec says what to run. Only Node is needed, and not by a launcher whose database
-// is inside of the server.
+// Spec says what to run. Only Node is needed, and only by a launcher of servers on
+// Cassandra.
 type Spec struct {
 	// Node is where the keyspace is.
 	Node *cassandratest.Node
@@ -44,14 +45,17 @@ type Spec struct {
 	Unhurried bool
 	// Processes are the parts of the server. Nil means one process with all roles.
 	Processes []Process
+	// Metrics has every process show its metrics, see [Server.MetricsOf].
+	Metrics bool
 	// Dir keeps configuration and logs. Empty means a temporary directory.
 	Dir string
 }
 
 // Process is one process of a server.
 type Process struct {
-	Host  string   // loopback address that is this process's alone
-	Roles []string // empty means all
+	Host   string   // loopback address that is this process's alone
+	Roles  []string // empty means all
+	Binary string   // another build of the launcher's program; empty means that of the launcher
 }
 
 // Server is a Temporal server of one or several processes. Its methods are not
@@ -84,6 +88,7 @@ func Launch(ctx context.Context, l Launcher, spec Spec) (*Server, error) {
 	if len(spec.Processes) == 0 {
 		spec.Processes = []Process{{Host: "127.0.0.1"}}
 	}
+	spec.Processes = slices.Clone(spec.Processes)
 	s := &Server{
 		Node: spec.Node, Keyspace: spec.Keyspace, launcher: l, spec: spec, dir: spec.Dir,
 		running: make([]*childproc.Process, len(spec.Processes)),
@@ -105,7 +110,7 @@ func Launch(ctx context.Context, l Launcher, spec Spec) (*Server, error) {
 		s.ownsDir = true
 	}
 	if s.Keyspace == "" && !l.InProcess {
-		s.Keyspace, s.ownsSpace = cassandratest.UniqueName(), true
+		s.Keyspace, s.ownsSpace = cassandratest.UniqueName(), l.Database == nil
 		if err := l.Prepare(ctx, s); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -175,7 +180,11 @@ func (s *Server) StartProcess(i int) error {
 		return fmt.Errorf("open a server's log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(s.launcher.Binary, args...)
+	binary := s.launcher.Binary
+	if other := s.spec.Processes[i].Binary; other != "" {
+		binary = other
+	}
+	cmd := exec.Command(binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	cmd.Env = plainEnv()
 	if s.running[i], err = childproc.Start(cmd); err != nil {
@@ -203,6 +212,15 @@ func plainEnv() []string {
 		return strings.HasPrefix(v, "TEMPORAL_") && !strings.HasPrefix(v, "TEMPORAL_YCQL_")
 	})
 }
+
+// Replace names the build that process i runs when it is started again.
+func (s *Server) Replace(i int, binary string) { s.spec.Processes[i].Binary = binary }
+
+// Freeze stops process i in the middle of whatever it does (SIGSTOP), until [Server.Thaw].
+func (s *Server) Freeze(i int) error { return s.running[i].Signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on (SIGCONT).
+func (s *Server) Thaw(i int) error { return s.running[i].Signal(syscall.SIGCONT) }
 
 // Kill ends the named processes at once (kill -9), all if none is named.
 func (s *Server) Kill(processes ...int) error {
@@ -284,6 +302,12 @@ func (s *Server) UI() string { return s.at("ui") }
 
 // Metrics is the host:port where [StartDev] serves /metrics.
 func (s *Server) Metrics() string { return s.at("metrics") }
+
+// MetricsOf is the host:port where process i serves /metrics, if the [Spec] asked
+// for that.
+func (s *Server) MetricsOf(i int) string {
+	return net.JoinHostPort(s.spec.Processes[i].Host, strconv.Itoa(s.ports["metrics"]))
+}
 
 // HTTP is the host:port of the frontend's HTTP API.
 func (s *Server) HTTP() string { return s.at("http") }
@@ -405,6 +429,10 @@ func (s *Server) CPU() (time.Duration, error) { return sum(s, cpuOf) }
 // Memory returns the resident memory of all running processes, in bytes. It is known
 // on Linux only.
 func (s *Server) Memory() (int64, error) { return sum(s, rssOf) }
+
+// Files returns how many files all running processes have open. It is known on
+// Linux only.
+func (s *Server) Files() (int64, error) { return sum(s, filesOf) }
 
 // sum adds what of says about each running process.
 func sum[N ~int64](s *Server, of func(pid int) (N, error)) (N, error) {

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
@@ -20,8 +20,8 @@ import (
 const (
 	namespace = "soak"
 	queue     = "soak"
-	// patience is how long a workflow may take; it needs a second and whatever time the
-	// server is away.
+	// patience is how long a workflow may take; it needs a second or two and whatever
+	// time the server is away.
 	patience = 10 * time.Minute
 )
 
@@ -33,9 +33,11 @@ type load struct {
 	worker   worker.Worker
 	draining chan struct{}
 	wg       sync.WaitGroup
+	probes   int
 
-	mu  sync.Mutex
-	bad []string
+	mu   sync.Mutex
+	bad  []string
+	done map[string]int64 // by kind
 }
 
 func startLoad(server *harness.Server, inFlight int) (*load, error) {
@@ -43,9 +45,8 @@ func startLoad(server *harness.Server, inFlight int) (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &load{client: c, draining: make(chan struct{}), worker: worker.New(c, queue, worker.Options{})}
-	l.worker.RegisterWorkflow(steps)
-	l.worker.RegisterActivity(step)
+	l := &load{client: c, draining: make(chan struct{}), worker: worker.New(c, queue, worker.Options{}), done: map[string]int64{}}
+	register(l.worker)
 	if err := l.worker.Start(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("start the worker: %w", err)
@@ -58,7 +59,8 @@ func startLoad(server *harness.Server, inFlight int) (*load, error) {
 					return
 				default:
 				}
-				if err := l.one(fmt.Sprintf("soak-%d-%d", i, n)); err != nil {
+				k := kinds[(i+n)%len(kinds)]
+				if err := l.one(k, fmt.Sprintf("%s-%d-%d", k.name, i, n)); err != nil {
 					l.mu.Lock()
 					l.bad = append(l.bad, err.Error())
 					l.mu.Unlock()
@@ -70,7 +72,7 @@ func startLoad(server *harness.Server, inFlight int) (*load, error) {
 }
 
 // one runs a workflow to its end, whatever happens to the server meanwhile.
-func (l *load) one(id string) error {
+func (l *load) one(k kind, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	// Started again under its own id until the server says yes: a start whose answer was
@@ -78,14 +80,15 @@ func (l *load) one(id string) error {
 	err := retry(ctx, func() error {
 		_, err := l.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 			ID: id, TaskQueue: queue, WorkflowTaskTimeout: 5 * time.Second,
-		}, steps, id)
+			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		}, k.name, id)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", id, err)
 	}
 	l.started.Add(1)
-	for _, signal := range []string{"a", "b"} {
+	for _, signal := range k.signals {
 		if err := retry(ctx, func() error { return l.client.SignalWorkflow(ctx, id, "", "go", signal) }); err != nil {
 			return fmt.Errorf("signal %s: %w", id, err)
 		}
@@ -103,11 +106,34 @@ func (l *load) one(id string) error {
 	if err != nil {
 		return fmt.Errorf("wait for %s: %w", id, err)
 	}
-	if want := id + "ab" + strings.Repeat(".", stepCount); said != want {
+	if want := k.want(id); said != want {
 		return fmt.Errorf("%s said %q, want %q", id, said, want)
 	}
+	l.mu.Lock()
+	l.done[k.name]++
+	l.mu.Unlock()
 	l.completed.Add(1)
 	return nil
+}
+
+// probe returns when a workflow that is started now has completed.
+func (l *load) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	l.probes++
+	try := 0
+	return retry(ctx, func() error {
+		try++
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		run, err := l.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: fmt.Sprintf("probe-%d-%d", l.probes, try), TaskQueue: queue, WorkflowTaskTimeout: time.Second,
+		}, echoName, "probe")
+		if err != nil {
+			return err
+		}
+		return run.Get(ctx, nil)
+	})
 }
 
 // retry calls f until it succeeds or ctx ends.
@@ -139,34 +165,8 @@ func (l *load) wrong() []string {
 	return append([]string{}, l.bad...)
 }
 
-const stepCount = 3
-
-// steps waits for two different signals and takes some activities and timers. A
-// signal that was sent again, since the answer to the first was lost, counts once.
-func steps(ctx workflow.Context, id string) (string, error) {
-	said := id
-	signals := workflow.GetSignalChannel(ctx, "go")
-	for _, want := range []string{"a", "b"} {
-		for got := ""; got != want; {
-			signals.Receive(ctx, &got)
-		}
-		said += want
-	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 1},
-	})
-	for range stepCount {
-		var dot string
-		if err := workflow.ExecuteActivity(ctx, step).Get(ctx, &dot); err != nil {
-			return "", err
-		}
-		said += dot
-		if err := workflow.Sleep(ctx, 200*time.Millisecond); err != nil {
-			return "", err
-		}
-	}
-	return said, nil
+func (l *load) byKind() map[string]int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.done)
 }
-
-func step(context.Context) (string, error) { return ".", nil }
