@@ -57,8 +57,8 @@ type ServerOptions struct {
 	Registry func() (*backend.Registry, error)
 	// Dir is a directory for log and files of this server alone, absolute.
 	Dir string
-	// Files is the size of the database's files in bytes; false where it has none on
-	// this machine. Nil: unknown.
+	// Files is the size in bytes of the files of a database that is inside of the
+	// server; false where it has none. Nil: unknown.
 	Files func() (int64, bool)
 	// Dynamic is a dynamic configuration that replaces the one that Source names, so
 	// that both arms have the same; nil: none does.
@@ -75,8 +75,8 @@ type Server struct {
 	pprof    string
 	child    *childproc.Process
 	stopping atomic.Bool
-	// databases are the processes of other programs that keep the data, as far as
-	// they are on this machine; noDatabase says why there is none.
+	// databases are the processes of other programs that keep the data, if they are on
+	// this machine; noDatabase says why there is none.
 	databases  []int
 	noDatabase string
 }
@@ -278,6 +278,7 @@ func (s *Server) findDatabases(l *config.Loaded) {
 		s.noDatabase = "it is inside of the server"
 		return
 	}
+	s.files = nil // those of visibility would look like the database's
 	var faults []string
 	for _, address := range addresses {
 		pid, err := listenerAt(address)

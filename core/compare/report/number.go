@@ -49,9 +49,15 @@ func thousands(n int64) string {
 // millis writes a duration in ms.
 func millis(d time.Duration) string { return figure(float64(d) / float64(time.Millisecond)) }
 
-// change writes a ratio of B over A in words that need no arithmetic.
+// change writes a ratio of B over A in words that need no arithmetic. Intervals of a
+// few wild pairs reach to where no number means anything.
 func change(ratio float64) string {
+	const beyond = 1000
 	switch {
+	case ratio > beyond:
+		return "over ×" + thousands(beyond)
+	case ratio < 1.0/beyond:
+		return "under ÷" + thousands(beyond)
 	case ratio >= 2:
 		return "×" + figure(ratio)
 	case ratio >= 1:

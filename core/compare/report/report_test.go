@@ -31,7 +31,7 @@ func sample() *result.Run {
 	share := 0.03
 	r := &result.Run{
 		Version: result.Version, Complete: true,
-		Warnings: []string{"Block 2 stayed contaminated after 2 repetitions."},
+		Warnings: []string{"block 2 stayed contaminated after 2 repetitions", "second", "third", "fourth"},
 		Header: result.Header{
 			Started: start, Ended: start.Add(4*time.Minute + 31*time.Second), Level: "store", Seed: 7,
 			Command: []string{"temporal-server", "compare", "--quick"},
@@ -171,7 +171,7 @@ func TestThePageShowsWhatARunFound(t *testing.T) {
 		"achieved rate, calls/s",                      // time series
 		"workflow-17", "next_event_id", "And 2 more.", // correctness
 		"others used 41 % of the processors", "repeated by 8", // contaminated
-		"Block 2 stayed contaminated", "was not steady after its warm-up",
+		"block 2 stayed contaminated", "and 1 more fourth", "was not steady after its warm-up",
 		"abc1234", "temporal-server compare --quick", `"rate": 100`,
 	} {
 		require.Contains(t, page, want)

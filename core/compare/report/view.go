@@ -16,27 +16,30 @@ import (
 
 // view is what the template shows: texts and charts, nothing to be computed.
 type view struct {
-	Run       *result.Run
-	A, B      result.Arm
-	Title     string
-	Period    string
-	Machine   string
-	Program   string
-	Command   string
-	Plan      string
-	Summary   []count
-	Broken    string // why the run is not complete; "" if it is
-	Margin    string // "5 %"
-	Verdicts  []verdictView
-	Judged    []verdictGroup
-	Forests   []titledForest
-	Alarms    string // of an A/A run
-	Scenarios []scenarioView
-	Agreed    []agreementView
-	AllAgree  bool
-	Counts    []countView
-	Blocks    []blockView
-	Unclean   int // contaminated blocks
+	Run      *result.Run
+	A, B     result.Arm
+	Title    string
+	Period   string
+	Machine  string
+	Program  string
+	Command  string
+	Plan     string
+	Summary  []count
+	Warnings []string
+	// MoreWarnings are those that are shown when asked for.
+	MoreWarnings []string
+	Broken       string // why the run is not complete; "" if it is
+	Margin       string // "5 %"
+	Verdicts     []verdictView
+	Judged       []verdictGroup
+	Forests      []titledForest
+	Alarms       string // of an A/A run
+	Scenarios    []scenarioView
+	Agreed       []agreementView
+	AllAgree     bool
+	Counts       []countView
+	Blocks       []blockView
+	Unclean      int // contaminated blocks
 }
 
 type count struct {
@@ -166,6 +169,11 @@ func newView(r *result.Run) *view {
 	v.Plan = plain(h.Plan)
 	if !r.Complete {
 		v.Broken = or(r.Error, "it was interrupted")
+	}
+	const shown = 3
+	v.Warnings = r.Warnings
+	if len(r.Warnings) > shown {
+		v.Warnings, v.MoreWarnings = r.Warnings[:shown], r.Warnings[shown:]
 	}
 	v.judge()
 	for i, name := range r.Scenarios() {
