@@ -14,6 +14,8 @@ import (
 
 var benchWorkflows = flag.Int("workflows", 1000, "workflows of the corpus that BenchmarkStream reads and writes, about 20 records each")
 
+var benchRows = flag.Int("rows", 0, "rows of a page in BenchmarkStream; 0 is the default")
+
 // large is a corpus of the size that was asked for.
 func large(whole bool) (corpus.Options, []records.Record) {
 	o := corpus.Options{
@@ -103,6 +105,7 @@ func BenchmarkStream(b *testing.B) {
 			from := open[name](b)
 			o, all := large(from.whole)
 			n := len(all)
+			b.Logf("%d records", n)
 			b.Run("write", func(b *testing.B) {
 				for b.Loop() {
 					for shard := range int64(o.Shards) {
@@ -118,7 +121,7 @@ func BenchmarkStream(b *testing.B) {
 				}
 				rate(b, n)
 			})
-			src := from.source(b, records.Options{Shards: o.Shards})
+			src := from.source(b, records.Options{Shards: o.Shards, SkipGarbage: true, PageRows: *benchRows})
 			b.Run("read", func(b *testing.B) {
 				for b.Loop() {
 					var got int64

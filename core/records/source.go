@@ -15,7 +15,7 @@ type Options struct {
 	// Shards is the number of history shards of the deployment, which nothing can
 	// change.
 	Shards int32
-	// PageRows is the most rows that one request asks for; default 500.
+	// PageRows is the most rows that one request asks for; default 2000.
 	PageRows int
 	// PageBytes is the size at which a page ends, and by which the number of
 	// rows of the next one is chosen; default 4 MiB. A page holds at most
@@ -28,8 +28,8 @@ type Options struct {
 	// queue have done. They are rows that the server has not deleted yet.
 	FromAckLevel bool
 	// SkipGarbage leaves out history trees none of whose branches belongs to an
-	// execution that exists. [Page.Garbage] counts them. It costs one read for
-	// each tree.
+	// execution that exists. [Page.Garbage] counts them. It costs a read for each
+	// of them, and of other trees until all runs that exist have been listed.
 	SkipGarbage bool
 	// Now is the clock by which lives become instants; time.Now by default.
 	Now func() time.Time
@@ -47,6 +47,7 @@ type Source struct {
 	o  Options
 
 	rowsPerHash atomic.Uint64 // of histories, a float64; 0: nobody knows yet
+	living      living
 }
 
 // NewSource returns a source over ex, which must show what a server of this
@@ -57,7 +58,7 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 		return nil, fmt.Errorf("records: %d shards", o.Shards)
 	}
 	if o.PageRows <= 0 {
-		o.PageRows = 500
+		o.PageRows = 2000
 	}
 	if o.PageBytes <= 0 {
 		o.PageBytes = 4 << 20
@@ -69,6 +70,7 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 		o.Now = time.Now
 	}
 	s := &Source{ex: ex, o: o}
+	s.living.after = manyTrees
 	var reads []*plan.Read
 	for _, part := range s.Parts(1) {
 		for _, st := range s.steps(part, nil) {
@@ -82,7 +84,9 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 		}
 	}
 	if ex.Traits().ShardPartition {
-		reads = append(reads, nextFamily, readRows)
+		reads = append(reads, nextFamily, readRows, readRuns)
+	} else {
+		reads = append(reads, spanRuns)
 	}
 	if err := ex.Compile(reads...); err != nil {
 		return nil, err

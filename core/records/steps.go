@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 
-	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
 
@@ -230,10 +229,4 @@ func (s *Source) spanListing(read *plan.Read, args []any) *listing {
 		}
 		return keys, next, nil
 	}}
-}
-
-// exists tells whether an execution does.
-func (s *Source) exists(ctx context.Context, key []any) (bool, error) {
-	_, found, err := exec.One(ctx, s.ex, readExists, key...)
-	return found, err
 }
