@@ -40,6 +40,7 @@ func newApp() *cli.App {
 		doctorCommand(),
 		migrateCommand(),
 		cqlCommand(),
+		compareCommand(),
 		renderConfigCommand(),
 		validateDynamicConfigCommand(),
 		versionCommand(),

@@ -257,10 +257,23 @@ func Regressions(r, baseline *result.Run, allowed float64) []string {
 				where, old.Effect.Ratio, now.Ratio, now.CI95.Low, now.CI95.High, percent(worse-1), percent(allowed)))
 		}
 	}
+	return lines
+}
+
+// Different names the pairs whose arms were left in different states, with the first
+// field that differs.
+func Different(r *result.Run) []string {
+	var lines []string
 	for _, a := range r.Agreements {
-		if !a.Equal {
-			lines = append(lines, fmt.Sprintf("%s, pair %d: the arms were left in different states", a.Scenario, a.Pair))
+		if a.Equal {
+			continue
 		}
+		line := fmt.Sprintf("%s, pair %d: the arms were left in different states", a.Scenario, a.Pair)
+		if len(a.Differences) > 0 {
+			d := a.Differences[0]
+			line += fmt.Sprintf(": %s %s %s: A %q, B %q", d.Unit, d.Record, d.Field, d.A, d.B)
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }

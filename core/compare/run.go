@@ -46,11 +46,11 @@ type Options struct {
 // Contamination are the limits beyond which a block is repeated.
 type Contamination struct {
 	// Others is the share of the machine that other processes may take, 0 to 1.
-	Others float64 `koanf:"others"`
+	Others float64 `koanf:"others" json:"others"`
 	// Lag is how late the generator may be at the 99.9th percentile.
-	Lag time.Duration `koanf:"lag"`
+	Lag time.Duration `koanf:"lag" json:"lag"`
 	// Repeats is how often a block is repeated; the last one counts, marked.
-	Repeats int `koanf:"repeats"`
+	Repeats int `koanf:"repeats" json:"repeats"`
 }
 
 // fileName is the run in its directory.

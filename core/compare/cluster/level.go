@@ -18,9 +18,12 @@ import (
 
 // Plan is the part of a comparison's plan that concerns this level.
 type Plan struct {
+	// Scenarios are the loads that are measured. By default: workflows of one activity,
+	// one at a time and sixteen, and a mix of everything.
 	Scenarios []PlanScenario `koanf:"scenarios" json:"scenarios"`
-	// Warmup and WarmupMost bound how long the load runs before it is measured.
-	Warmup     time.Duration `koanf:"warmup" json:"warmup"`
+	// Warmup is the least time that the load runs before it is measured.
+	Warmup time.Duration `koanf:"warmup" json:"warmup"`
+	// WarmupMost is the time after which it is measured, steady or not.
 	WarmupMost time.Duration `koanf:"warmupMost" json:"warmupMost"`
 	// Block is how long each block measures.
 	Block time.Duration `koanf:"block" json:"block"`
@@ -40,8 +43,9 @@ type PlanScenario struct {
 	Mix map[string]float64 `koanf:"mix" json:"mix"`
 	// Rate is workflows a second, offered whatever becomes of them; or InFlight is how
 	// many are under way at any time, each followed by the next. One of them is set.
-	Rate     float64 `koanf:"rate" json:"rate,omitempty"`
-	InFlight int     `koanf:"inFlight" json:"inFlight,omitempty"`
+	Rate float64 `koanf:"rate" json:"rate,omitempty"`
+	// InFlight is how many workflows are under way at any time.
+	InFlight int `koanf:"inFlight" json:"inFlight,omitempty"`
 }
 
 // DefaultPlan measures workflows of one activity, one at a time and sixteen, and a

@@ -9,50 +9,51 @@ import (
 // Options are the keys under "store" in a plan.
 type Options struct {
 	// Rates are store calls a second, each a scenario of its own.
-	Rates []float64 `koanf:"rates"`
+	Rates []float64 `koanf:"rates" json:"rates"`
 	// Ramp adds a scenario that finds the highest rate that each arm holds.
-	Ramp RampOptions `koanf:"ramp"`
+	Ramp RampOptions `koanf:"ramp" json:"ramp"`
 	// Duration is how long a block is measured.
-	Duration time.Duration `koanf:"duration"`
+	Duration time.Duration `koanf:"duration" json:"duration"`
 	// Arrivals are "poisson", as of independent users, or "constant".
-	Arrivals string `koanf:"arrivals"`
-	// WarmupLeast and WarmupMost bound the time until the arm is steady.
-	WarmupLeast time.Duration `koanf:"warmupLeast"`
-	WarmupMost  time.Duration `koanf:"warmupMost"`
+	Arrivals string `koanf:"arrivals" json:"arrivals"`
+	// WarmupLeast is the least time of calls that are not measured.
+	WarmupLeast time.Duration `koanf:"warmupLeast" json:"warmupLeast"`
+	// WarmupMost is the time after which it is measured, steady or not; 0: at once.
+	WarmupMost time.Duration `koanf:"warmupMost" json:"warmupMost"`
 	// Shards is the number of history shards over which workflows are spread.
-	Shards int `koanf:"shards"`
+	Shards int `koanf:"shards" json:"shards"`
 	// Queues is the number of task queue partitions.
-	Queues int `koanf:"queues"`
+	Queues int `koanf:"queues" json:"queues"`
 	// Open is how many workflows run at a time.
-	Open int `koanf:"open"`
+	Open int `koanf:"open" json:"open"`
 	// Updates is the mean number of updates of a workflow.
-	Updates int `koanf:"updates"`
+	Updates int `koanf:"updates" json:"updates"`
 	// Entries is the most activities that one update schedules; it is mostly three or
 	// fewer.
-	Entries int `koanf:"entries"`
+	Entries int `koanf:"entries" json:"entries"`
 	// Payload is the most bytes of an event's input.
-	Payload int `koanf:"payload"`
+	Payload int `koanf:"payload" json:"payload"`
 	// InFlight bounds the calls that are under way; others wait, which counts.
-	InFlight int `koanf:"inFlight"`
+	InFlight int `koanf:"inFlight" json:"inFlight"`
 	// Timeout is that of one call.
-	Timeout time.Duration `koanf:"timeout"`
+	Timeout time.Duration `koanf:"timeout" json:"timeout"`
 	// DeadAfter is for how long calls may fail and none succeed before the arm is
 	// taken for dead.
-	DeadAfter time.Duration `koanf:"deadAfter"`
+	DeadAfter time.Duration `koanf:"deadAfter" json:"deadAfter"`
 }
 
 // RampOptions describe a ramp.
 type RampOptions struct {
 	// From is the first rate; 0: no ramp.
-	From float64 `koanf:"from"`
+	From float64 `koanf:"from" json:"from"`
 	// Factor is from one rate to the next.
-	Factor float64 `koanf:"factor"`
+	Factor float64 `koanf:"factor" json:"factor"`
 	// Most is the last rate that is tried.
-	Most float64 `koanf:"most"`
+	Most float64 `koanf:"most" json:"most"`
 	// Step is how long each rate is offered.
-	Step time.Duration `koanf:"step"`
+	Step time.Duration `koanf:"step" json:"step"`
 	// Objective is the p99 of response time that a rate must hold.
-	Objective time.Duration `koanf:"objective"`
+	Objective time.Duration `koanf:"objective" json:"objective"`
 }
 
 // DefaultOptions returns the options that hold where a plan says nothing: a full
