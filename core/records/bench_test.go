@@ -2,11 +2,19 @@ package records_test
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/records"
 	"github.com/temporal-ycql/temporal-ycql/core/records/corpus"
@@ -25,7 +33,7 @@ func large(whole bool) (corpus.Options, []records.Record) {
 }
 
 // workers calls do for every part, several at a time.
-func workers(b *testing.B, n int, parts []records.Part, do func(ctx context.Context, p records.Part) error) {
+func workers(b *testing.B, n int, parts []records.Part, do func(ctx context.Context, p records.Part) error) error {
 	b.Helper()
 	ctx, cancel := context.WithCancelCause(b.Context())
 	defer cancel(nil)
@@ -41,17 +49,15 @@ func workers(b *testing.B, n int, parts []records.Part, do func(ctx context.Cont
 		})
 	}
 	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
-		b.Fatal(err)
-	}
+	return context.Cause(ctx)
 }
 
-// digests reads all of a source.
-func digests(b *testing.B, src *records.Source) *records.Digest {
+// digests reads all of a source, n records.
+func digests(b *testing.B, src *records.Source, n int) (*records.Digest, error) {
 	b.Helper()
 	sum := records.NewDigest(records.Content)
 	var mu sync.Mutex
-	workers(b, 4, src.Parts(8), func(ctx context.Context, p records.Part) error {
+	err := workers(b, 4, src.Parts(8), func(ctx context.Context, p records.Part) error {
 		d := records.NewDigest(records.Content)
 		if err := src.All(ctx, p, func(r *records.Record) error { d.Add(r); return nil }); err != nil {
 			return err
@@ -60,7 +66,14 @@ func digests(b *testing.B, src *records.Source) *records.Digest {
 		defer mu.Unlock()
 		return sum.Merge(d)
 	})
-	return sum
+	var got int64
+	for _, count := range sum.Totals() {
+		got += count
+	}
+	if err == nil && int(got) != n {
+		err = fmt.Errorf("%d records, want %d", got, n)
+	}
+	return sum, err
 }
 
 // copyParts copies all of a source, page by page.
@@ -71,7 +84,7 @@ func copyParts(b *testing.B, src *records.Source, to *store) {
 			b.Fatal(err)
 		}
 	}
-	workers(b, 4, src.Parts(8), func(ctx context.Context, p records.Part) error {
+	err := workers(b, 4, src.Parts(8), func(ctx context.Context, p records.Part) error {
 		var at records.Cursor
 		for {
 			page, err := src.Page(ctx, p, at)
@@ -86,61 +99,122 @@ func copyParts(b *testing.B, src *records.Source, to *store) {
 			}
 		}
 	})
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
-// BenchmarkStream tells how many records a second are read and summed up, written
-// and copied.
+// peak samples the memory that the process holds until it is asked for the most,
+// in MiB.
+func peak() (most func() float64) {
+	stop, done := make(chan struct{}), make(chan float64)
+	go func() {
+		var top uint64
+		sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		for {
+			metrics.Read(sample)
+			top = max(top, sample[0].Value.Uint64()-sample[1].Value.Uint64())
+			select {
+			case <-stop:
+				done <- float64(top) / (1 << 20)
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() float64 { close(stop); return <-done }
+}
+
+// cpuTime is what this process has taken of the processors.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkStream tells how many records a second are read and summed up, written,
+// copied to a durable embedded engine of YCQL, and compared with what lies there;
+// and how much memory that takes, the engine's included. For figures worth keeping
+// the machine has to be otherwise idle.
 func BenchmarkStream(b *testing.B) {
-	rate := func(b *testing.B, n int) {
-		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-		b.ReportMetric(0, "ns/op")
-	}
-	open := map[string]func(testing.TB) *store{
-		"embedded-cassandra": func(t testing.TB) *store { return engine(t, "cassandra") },
-		"embedded-ycql":      func(t testing.TB) *store { return engine(t, "ycql") },
-		"cassandra":          func(t testing.TB) *store { return node(t) },
-	}
 	for _, name := range []string{"embedded-cassandra", "embedded-ycql", "cassandra"} {
 		b.Run(name, func(b *testing.B) {
-			from := open[name](b)
-			o, all := large(from.whole)
-			n := len(all)
-			b.Logf("%d records", n)
-			b.Run("write", func(b *testing.B) {
-				for b.Loop() {
-					for shard := range int64(o.Shards) {
-						if err := from.writer.Hold(b.Context(), shard+1); err != nil {
-							b.Fatal(err)
-						}
-					}
-					for page := range slices.Chunk(all, 2000) {
-						if err := from.writer.Put(b.Context(), page); err != nil {
-							b.Fatal(err)
-						}
-					}
-				}
-				rate(b, n)
-			})
-			src := from.source(b, records.Options{Shards: o.Shards, SkipGarbage: true, PageRows: *benchRows})
-			b.Run("read", func(b *testing.B) {
-				for b.Loop() {
-					var got int64
-					for _, count := range digests(b, src).Totals() {
-						got += count
-					}
-					if int(got) != n {
-						b.Fatalf("%d records, want %d", got, n)
-					}
-				}
-				rate(b, n)
-			})
-			b.Run("copy", func(b *testing.B) {
-				to := engine(b, "ycql")
-				for b.Loop() {
-					copyParts(b, src, to)
-				}
-				rate(b, n)
-			})
+			var from *store
+			if name == "cassandra" {
+				from = node(b)
+			} else {
+				from = embeddedEngine(b, map[string]any{"dialect": strings.TrimPrefix(name, "embedded-"), "dataDir": b.TempDir()})
+			}
+			benchStream(b, from)
 		})
 	}
+}
+
+func benchStream(b *testing.B, from *store) {
+	o, all := large(from.whole)
+	n := len(all)
+	rate := func(b *testing.B, peak float64, cpu time.Duration) {
+		b.Helper()
+		total := float64(n) * float64(b.N)
+		b.ReportMetric(total/b.Elapsed().Seconds(), "records/s")
+		b.ReportMetric(float64(cpu.Microseconds())/total, "cpu-µs/record")
+		b.ReportMetric(peak, "peak-MiB")
+		b.ReportMetric(0, "ns/op")
+	}
+	run := func(name string, do func(b *testing.B)) {
+		b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+			runtime.GC()
+			debug.FreeOSMemory()
+			most, begun := peak(), cpuTime(b)
+			for b.Loop() {
+				do(b)
+			}
+			rate(b, most(), cpuTime(b)-begun)
+		})
+	}
+	run("write", func(b *testing.B) {
+		for shard := range int64(o.Shards) {
+			if err := from.writer.Hold(b.Context(), shard+1); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for page := range slices.Chunk(all, 2000) {
+			if err := from.writer.Put(b.Context(), page); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	all = nil // nobody holds what is read
+	ro := records.Options{Shards: o.Shards, SkipGarbage: true, PageRows: *benchRows}
+	run("read", func(b *testing.B) {
+		if _, err := digests(b, from.source(b, ro), n); err != nil {
+			b.Fatal(err)
+		}
+	})
+	to := embeddedEngine(b, map[string]any{"dialect": "ycql", "dataDir": b.TempDir()})
+	run("copy", func(b *testing.B) { copyParts(b, from.source(b, ro), to) })
+	run("compare", func(b *testing.B) {
+		src, dst := from.source(b, ro), to.source(b, ro)
+		var here, there *records.Digest
+		var hereErr, thereErr error
+		var wg sync.WaitGroup
+		wg.Go(func() { here, hereErr = digests(b, src, n) })
+		wg.Go(func() { there, thereErr = digests(b, dst, n) })
+		wg.Wait()
+		if err := errors.Join(hereErr, thereErr); err != nil {
+			b.Fatal(err)
+		}
+		diffs, err := here.Diff(there)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, d := range diffs {
+			if !d.Unsure {
+				b.Fatalf("%s differs", d.Slot)
+			}
+		}
+	})
 }

@@ -13,7 +13,7 @@ import (
 type Level uint8
 
 // The levels. What is beyond them, that blobs decode and that histories are
-// complete, is [Checker]'s.
+// complete, is for [Source.Meaning].
 const (
 	Counts   Level = iota + 1 // how many records
 	Versions                  // their keys, and the columns that every change moves on

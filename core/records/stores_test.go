@@ -49,7 +49,13 @@ func prepared(t testing.TB, o backend.Opener, set schema.Set, alone bool) (*back
 // engine makes a keyspace in an embedded engine, in memory.
 func engine(t testing.TB, dialect string) *store {
 	t.Helper()
-	parsed, err := embedded.New().ParseOptions(map[string]any{"ephemeral": true, "dialect": dialect})
+	return embeddedEngine(t, map[string]any{"ephemeral": true, "dialect": dialect})
+}
+
+func embeddedEngine(t testing.TB, options map[string]any) *store {
+	t.Helper()
+	dialect, _ := options["dialect"].(string)
+	parsed, err := embedded.New().ParseOptions(options)
 	if err != nil {
 		t.Fatal(err)
 	}
