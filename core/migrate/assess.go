@@ -3,12 +3,14 @@ package migrate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
+	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/core/records"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
@@ -126,6 +128,11 @@ func (m *Migration) sizes(ctx context.Context, a *Assessment) error {
 	m.count.reset(len(parts))
 	m.progress.begin("assess")
 	defer m.progress.end()
+	// What fits is known without a keyspace, so the target need not exist.
+	to, err := records.NewWriter(exec.New(nil, m.to.dialect, nil), records.WriterOptions{})
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	var mu sync.Mutex
 	families := make(map[records.Family]*Family)
@@ -138,6 +145,9 @@ func (m *Migration) sizes(ctx context.Context, a *Assessment) error {
 			a.Garbage += int64(page.Garbage)
 			for j := range page.Records {
 				r := &page.Records[j]
+				if why := to.Fits(r); why != "" && len(a.Beyond) < mostFindings {
+					a.Beyond = append(a.Beyond, fmt.Sprintf("%s %s", r.Ref(), why))
+				}
 				n := int64(r.Size())
 				f := families[r.Family()]
 				if f == nil {

@@ -96,13 +96,12 @@ func (m *Migration) problems(ctx context.Context, to *pager, all map[string]*rec
 
 // unit reads the records of a unit by their names.
 func (m *Migration) unit(ctx context.Context, p *pager, unit records.Unit) (map[string]*records.Record, error) {
-	var slots []records.Slot
-	for _, k := range records.Kinds() {
-		slots = append(slots, records.Slot{Unit: unit, Family: records.Family{Kind: k}})
+	parts, _, err := p.sources[0].PartsOf(unit, spans(m.From.Shards))
+	if err != nil {
+		return nil, err
 	}
-	parts := partsOf(p, slots, spans(m.From.Shards))
 	found := make([][]records.Record, len(parts))
-	err := each(ctx, len(parts), func(ctx context.Context, i int) error {
+	err = each(ctx, len(parts), func(ctx context.Context, i int) error {
 		return pages(ctx, p, parts[i], func(page *records.Page) error {
 			for j := range page.Records {
 				if page.Records[j].Unit == unit {

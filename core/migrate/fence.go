@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/server/common/persistence/serialization"
 
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
+	"github.com/temporal-ycql/temporal-ycql/core/records"
 )
 
 func dataBlob(b plan.Blob) (*commonpb.DataBlob, error) {
@@ -50,6 +51,56 @@ func (m *Migration) takeShards(ctx context.Context, s *Side) error {
 		}
 	}
 	return m.hold(ctx, s)
+}
+
+// queues does something for every queue of matching of a side.
+func (m *Migration) queues(ctx context.Context, s *Side, do func(context.Context, records.Ref) error) error {
+	src, err := s.source(records.Options{})
+	if err != nil {
+		return err
+	}
+	var parts []records.Part
+	for _, part := range src.Parts(spans(s.Shards)) {
+		if part.Stage == records.QueueStage || part.Stage == records.FairQueueStage {
+			parts = append(parts, part)
+		}
+	}
+	return each(ctx, len(parts), func(ctx context.Context, i int) error {
+		return src.Queues(ctx, parts[i], func(ref records.Ref) error { return do(ctx, ref) })
+	})
+}
+
+// takeQueues holds the queues of matching of a side. It comes after the shards are
+// held: a server that is alive could make new queues.
+func (m *Migration) takeQueues(ctx context.Context, s *Side) error {
+	w, err := s.writer(m.fence(s))
+	if err == nil {
+		err = m.queues(ctx, s, w.HoldQueue)
+	}
+	if err != nil {
+		return fmt.Errorf("fence the queues of the %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// giveQueues takes the hold off the queues of a side.
+func (m *Migration) giveQueues(ctx context.Context, s *Side) error {
+	w, err := s.writer(m.fence(s))
+	if err == nil {
+		err = m.queues(ctx, s, w.ReleaseQueue)
+	}
+	if err != nil {
+		return fmt.Errorf("give the queues of the %s to its servers: %w", s.Name, err)
+	}
+	return nil
+}
+
+// give takes all fences off a side.
+func (m *Migration) give(ctx context.Context, s *Side) error {
+	if err := m.giveQueues(ctx, s); err != nil {
+		return err
+	}
+	return m.giveShards(ctx, s)
 }
 
 // hold puts the fence on all shards of a side, whether they exist or not.

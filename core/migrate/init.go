@@ -72,6 +72,9 @@ func (m *Migration) fenceSource(ctx context.Context) error {
 	if err := m.takeShards(ctx, m.from); err != nil {
 		return err
 	}
+	if err := m.takeQueues(ctx, m.from); err != nil {
+		return err
+	}
 	if err := m.stopped(ctx, m.from); err != nil {
 		return fmt.Errorf("%w (the source is fenced; \"migrate rollback\" takes the fence off)", err)
 	}

@@ -34,6 +34,9 @@ type Options struct {
 	// HostTimeout is how old a host's last heartbeat must be for it to count as
 	// stopped; Settle how long shards must not change. Zero: 30 s and 5 s.
 	HostTimeout, Settle time.Duration
+	// Patience is how long a part may fail in ways that pass before it is given up;
+	// default 2 minutes.
+	Patience time.Duration
 	// Replication is that of a keyspace that init makes.
 	Replication schema.Replication
 
@@ -63,6 +66,9 @@ func Open(ctx context.Context, o Options) (*Migration, error) {
 	if o.Settle <= 0 {
 		o.Settle = 5 * time.Second
 	}
+	if o.Patience <= 0 {
+		o.Patience = 2 * time.Minute
+	}
 	a, b := o.From.place(), o.To.place()
 	switch {
 	case a == b:
@@ -78,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Migration, error) {
 	}
 	m := &Migration{Options: o}
 	m.progress = &progress{m: m}
-	from, err := openSide(ctx, "source", o.From, o.Logger, newFlow(o.Limits.Source))
+	from, err := openSide(ctx, "source", o.From, &o, o.Limits.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Migration, error) {
 	if err := from.connect(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	to, err := openSide(ctx, "target", o.To, o.Logger, newFlow(o.Limits.Target))
+	to, err := openSide(ctx, "target", o.To, &o, o.Limits.Target)
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}

@@ -42,9 +42,6 @@ func (s *Side) pager(o records.Options) (*pager, error) {
 	return p, nil
 }
 
-// patience is how long a part may fail in ways that pass before it is given up.
-const patience = 2 * time.Minute
-
 // errTooLarge is where even the smallest page of a part was not answered in time.
 var errTooLarge = errors.New("not even a page of one row was answered in time")
 
@@ -74,13 +71,13 @@ func (r *reader) page(ctx context.Context, part records.Part, at records.Cursor)
 			r.good = 0
 			if r.size < len(pageSizes)-1 {
 				r.size++
-			} else if time.Since(begin) > patience/4 {
+			} else if time.Since(begin) > r.side.patience/4 {
 				return page, fmt.Errorf("read %s of the %s: %w: %w", part, r.side.Name, errTooLarge, err)
 			}
 		case kind != errs.Unavailable:
 			return page, fmt.Errorf("read %s of the %s: %w", part, r.side.Name, err)
 		}
-		if time.Since(begin) > patience {
+		if time.Since(begin) > r.side.patience {
 			return page, fmt.Errorf("read %s of the %s: %w", part, r.side.Name, err)
 		}
 		if err := sleep(ctx, wait); err != nil {
@@ -146,12 +143,20 @@ func (p *putter) put(ctx context.Context, all []records.Record, replace bool) er
 	for i := range all {
 		refs[i] = all[i].Ref()
 	}
-	return p.do(ctx, refs, sizeOf(all), func(ctx context.Context) error {
+	err := p.do(ctx, refs, sizeOf(all), func(ctx context.Context) error {
 		if replace {
 			return p.writer.Replace(ctx, all)
 		}
 		return p.writer.Put(ctx, all)
 	})
+	if err != nil && ctx.Err() == nil {
+		for i := range all { // perhaps one of them is the cause
+			if why := p.writer.Fits(&all[i]); why != "" {
+				return fmt.Errorf("write the %s: %s %s", p.side.Name, refs[i], why)
+			}
+		}
+	}
+	return err
 }
 
 // remove deletes records by their names.
@@ -183,7 +188,7 @@ func (p *putter) do(ctx context.Context, refs []records.Ref, size int, write fun
 		default:
 			return fmt.Errorf("write the %s: %w", p.side.Name, err)
 		}
-		if time.Since(begin) > patience {
+		if time.Since(begin) > p.side.patience {
 			return fmt.Errorf("write the %s: %w", p.side.Name, err)
 		}
 		if err := sleep(ctx, wait); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"go.temporal.io/server/common/persistence/serialization"
@@ -42,6 +41,9 @@ type Side struct {
 	Name   string
 	Server string
 
+	// patience is how long work may fail in ways that pass before it is given up.
+	patience time.Duration
+
 	env     backend.Env
 	admin   cql.Admin
 	conn    *backend.Connection // nil until the keyspace exists
@@ -54,9 +56,9 @@ type Side struct {
 
 // openSide connects to a deployment. Its keyspace need not exist: stores are
 // opened by [Side.connect].
-func openSide(ctx context.Context, name string, d Deployment, logger *slog.Logger, f *flow) (*Side, error) {
-	s := &Side{Deployment: d, Name: name, dialect: d.Opener.Dialect(), flow: f}
-	s.env = backend.Env{Logger: logger, Application: "temporal-server/migrate"}
+func openSide(ctx context.Context, name string, d Deployment, o *Options, l Limits) (*Side, error) {
+	s := &Side{Deployment: d, Name: name, dialect: d.Opener.Dialect(), flow: newFlow(l), patience: o.Patience}
+	s.env = backend.Env{Logger: o.Logger, Application: "temporal-server/migrate"}
 	if o, ok := d.Opener.(backend.InProcess); ok {
 		release, err := o.Hold(s.env)
 		if err != nil {
@@ -97,14 +99,8 @@ func (s *Side) connect(ctx context.Context) error {
 	s.closers = append(s.closers, conn.Session.Close)
 	s.conn, s.dialect, s.Server = conn, conn.Dialect, conn.Server
 	s.raw = exec.New(conn.Session, conn.Dialect, s.flow)
-	s.read = s.raw
-	if s.raw.Traits().Sequenced {
-		x, err := sequence.New(s.raw, nil)
-		if err != nil {
-			return fmt.Errorf("open the %s (%s): %w", s.Name, s.File, err)
-		}
-		s.closers = append(s.closers, func() error { x.Close(); return nil })
-		s.read = x
+	if s.read, err = sequence.NewReader(s.raw); err != nil {
+		return fmt.Errorf("open the %s (%s): %w", s.Name, s.File, err)
 	}
 	return nil
 }

@@ -29,11 +29,16 @@ var engines = embedded.New()
 // directory describes a deployment on the embedded engine.
 func directory(t testing.TB, dialect, dir string) migrate.Deployment {
 	t.Helper()
-	o, err := engines.ParseOptions(map[string]any{"dataDir": dir, "dialect": dialect})
+	d, err := at(dialect, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return migrate.Deployment{File: dialect + ".yaml", Backend: "embedded", Opener: o, Shards: 4, Cluster: "active"}
+	return d
+}
+
+func at(dialect, dir string) (migrate.Deployment, error) {
+	o, err := engines.ParseOptions(map[string]any{"dataDir": dir, "dialect": dialect})
+	return migrate.Deployment{File: dialect + ".yaml", Backend: "embedded", Opener: o, Shards: 4, Cluster: "active"}, err
 }
 
 // node describes one in a keyspace of its own on a real Cassandra.

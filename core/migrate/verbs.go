@@ -78,6 +78,9 @@ func (m *Migration) Switch(ctx context.Context) error {
 			if err := m.held(ctx, m.to); err != nil {
 				return err
 			}
+			if err := m.stopped(ctx, m.to); err != nil {
+				return err
+			}
 			// From here on it can only go on: a switch that is broken off is run again.
 			m.run.Phase, m.run.SwitchedAt = Switched, time.Now().UTC().Truncate(time.Second)
 			if err := m.save(ctx); err != nil {
@@ -118,7 +121,7 @@ func (m *Migration) Rollback(ctx context.Context) error {
 			}
 		}
 		if !m.run.FencedAt.IsZero() || m.Fence {
-			if err := m.giveShards(ctx, m.from); err != nil {
+			if err := m.give(ctx, m.from); err != nil {
 				return fmt.Errorf("%w: run rollback again", err)
 			}
 		}
@@ -158,6 +161,9 @@ func (m *Migration) back(ctx context.Context) error {
 	// The names are in order.
 	if err := step("1 fenced", func() error {
 		if err := m.takeShards(ctx, m.to); err != nil {
+			return err
+		}
+		if err := m.takeQueues(ctx, m.to); err != nil {
 			return err
 		}
 		if err := m.stopped(ctx, m.to); err != nil {
