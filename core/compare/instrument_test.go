@@ -264,3 +264,16 @@ func TestADeadArmEndsTheRun(t *testing.T) {
 	require.Contains(t, page, dead.Error())
 	require.Contains(t, page, "undecided for get at p50: there are fewer than 4 pairs of blocks")
 }
+
+// TestVerdictsAreSentences holds what people read first.
+func TestVerdictsAreSentences(t *testing.T) {
+	say := func(v stats.Verdict, better string, ratio, low, high float64) string {
+		return compare.Text(&result.Verdict{
+			Call: "get", Quantile: 0.99, Margin: 1.05, Verdict: v, Better: better,
+			Effect: &stats.Effect{Ratio: ratio, CI95: stats.Interval{Low: low, High: high}, Detectable: 1.12},
+		})
+	}
+	require.Equal(t, "B needs 31 % less time for get at p99, 95 % interval 24 to 37 %", say(stats.Different, "less", 0.69, 0.63, 0.76))
+	require.Equal(t, "no difference larger than 5 % for get at p99", say(stats.Same, "less", 1, 0.98, 1.02))
+	require.Contains(t, say(stats.Undecided, "less", 2.7, 1.1, 5.9e18), "interval 110 % to over 100,000 %; a run like this one finds differences from 12 % on")
+}

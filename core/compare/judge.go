@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/core/compare/load"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
@@ -213,13 +214,17 @@ func percent(share float64) string { return number(100*share) + " %" }
 
 func times(ratio float64) string { return number(ratio) + " times" }
 
-// number shows two or three digits.
+// number shows two or three digits. Intervals of a few wild pairs reach to where no
+// number means anything.
 func number(x float64) string {
+	const beyond = 1e5
 	switch a := math.Abs(x); {
+	case a > beyond:
+		return "over 100,000"
 	case a >= 10:
 		return fmt.Sprintf("%.0f", x)
 	case a >= 1:
-		return fmt.Sprintf("%.1f", x)
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0")
 	default:
 		return fmt.Sprintf("%.2g", x)
 	}
