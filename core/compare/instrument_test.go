@@ -262,7 +262,7 @@ func TestADeadArmEndsTheRun(t *testing.T) {
 	require.Len(t, run.Blocks, 5, "A's half of the third pair too")
 	require.Contains(t, page, "This run is not complete:")
 	require.Contains(t, page, dead.Error())
-	require.Contains(t, page, "undecided for get at p50: there are fewer than 4 pairs of blocks")
+	require.Contains(t, page, "for get at p50: there are fewer than 4 pairs of blocks")
 }
 
 // TestVerdictsAreSentences holds what people read first.

@@ -59,14 +59,16 @@ func TestABlockHoldsCostsPerWorkflow(t *testing.T) {
 	m := &Measured{
 		Load: &load.Measured{
 			Kinds: map[string]*load.Kind{"activity": {Response: h, Service: h, Errors: map[string]int{"not accepted": 2}}},
-			Lag:   load.NewHistogram(), Offered: 12, Done: 10, Took: 2 * time.Second,
+			Lag:   load.NewHistogram(), Offered: 12, Done: 10, Took: 20 * time.Second,
 		},
+		InTime: 9, Offer: 1500 * time.Millisecond,
 		Waits:   map[string]*load.Histogram{WorkflowTasks: h, ActivityTasks: load.NewHistogram()},
 		Seconds: []Second{{Done: 6, P50: time.Millisecond, P99: 2 * time.Millisecond}, {Done: 4}},
 		From:    time.Unix(100, 0), ServerCPU: 100 * time.Millisecond, Allocations: 1000, Allocated: 10 << 10, DatabaseCPU: &cpu,
 	}
 	b := m.block(PlanScenario{Rate: 6})
-	require.InDelta(t, 5, b.Achieved, 1e-9)
+	require.InDelta(t, 6, b.Achieved, 1e-9, "of those that ended while the load was offered")
+	require.InDelta(t, 3, b.Quantities[result.Unfinished].Value, 1e-9)
 	require.EqualValues(t, 10, b.Calls["activity"].Completed)
 	require.EqualValues(t, 2, b.Calls["activity"].Errors["not accepted"])
 	require.InDelta(t, 10, b.Quantities[result.ServerCPU].Value, 1e-9, "ms")

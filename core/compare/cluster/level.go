@@ -267,7 +267,7 @@ func (m *Measured) block(s PlanScenario) *result.Block {
 	done := float64(m.Load.Done)
 	b := &result.Block{
 		From: m.From, To: m.From.Add(m.Load.Took), Warmup: m.Warmup, Steady: m.Steady,
-		Offered: s.Rate, Achieved: done / m.Load.Took.Seconds(), Lag: m.Load.Lag,
+		Offered: s.Rate, Achieved: float64(m.InTime) / m.Offer.Seconds(), Lag: m.Load.Lag,
 		Calls: map[string]*result.Call{}, Quantities: map[string]result.Quantity{},
 	}
 	for kind, k := range m.Load.Kinds {
@@ -305,7 +305,7 @@ func (m *Measured) block(s PlanScenario) *result.Block {
 		}
 	}
 	if s.Rate > 0 {
-		tell(result.Unfinished, float64(m.Unfinished), "workflows")
+		tell(result.Unfinished, float64(m.Load.Offered-m.InTime), "workflows")
 	} else {
 		// With a number in flight, how many end a second is the question.
 		b.Quantities[result.Throughput] = result.Quantity{Value: b.Achieved, Unit: "workflows/s", Better: "more", Judged: true}
@@ -320,7 +320,7 @@ func (m *Measured) series() []result.Series {
 	p99 := result.Series{Name: result.SeriesP99, Unit: "ms"}
 	for i, second := range m.Seconds {
 		at := float64(i)
-		if i < len(m.Seconds)-1 { // the last one is not whole
+		if time.Duration(i+1)*time.Second <= m.Offer {
 			rate.Points = append(rate.Points, [2]float64{at, float64(second.Done)})
 		}
 		if second.P99 > 0 {

@@ -52,7 +52,7 @@ func (v *view) judge() {
 		}
 		for _, verdict := range v.Run.Verdicts {
 			if classOf(verdict) == kind.class {
-				v.Verdicts = append(v.Verdicts, verdictView{kind.class, kind.word, verdict.Text})
+				v.Verdicts = append(v.Verdicts, verdictView{kind.class, kind.word, strings.TrimPrefix(verdict.Text, kind.word+" ")})
 			}
 		}
 	}
