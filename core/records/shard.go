@@ -133,8 +133,7 @@ func (s *Source) taskSteps(shard int64, acked map[int64]ack) step {
 		for _, f := range families {
 			category, known := f.category()
 			if !known {
-				return nil, nil, fmt.Errorf("shard %d has rows of type %d and namespace id %s, which this program does not know",
-					shard, f.rowType, formatUUID(f.namespace))
+				return nil, nil, f.unknown(shard)
 			}
 			if category > 0 {
 				keys = append(keys, []any{shard, category})

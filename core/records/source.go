@@ -84,9 +84,9 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 		}
 	}
 	if ex.Traits().ShardPartition {
-		reads = append(reads, nextFamily, readRows, readRuns)
+		reads = append(reads, nextFamily, readRows, readRuns, countRows)
 	} else {
-		reads = append(reads, spanRuns)
+		reads = append(reads, spanRuns, countTasks)
 	}
 	if err := ex.Compile(reads...); err != nil {
 		return nil, err

@@ -60,6 +60,9 @@ func testUnknown(t *testing.T, s *store) {
 		if found := rows(2); len(found) > 0 {
 			t.Errorf("%s: another shard has %v", strange.Name, found)
 		}
+		if _, err := src.ShardCounts(t.Context(), 1); (err != nil) != strings.Contains(strange.Report, "type") {
+			t.Errorf("%s: counting ends with %v", strange.Name, err)
+		}
 		// Tasks of an unknown family end the reading; they are never read over.
 		err := src.All(t.Context(), records.Part{Stage: records.ShardStage, Shard: 1}, func(*records.Record) error { return nil })
 		if family := strings.Contains(strange.Report, "type"); family != (err != nil && strings.Contains(err.Error(), "does not know")) {
