@@ -84,6 +84,7 @@ live: build ## suites against the clusters that CQL_TEST_CASSANDRA and CQL_TEST_
 bench: build ## benchmarks and the comparison with stock Temporal; JSON in results/
 	@mkdir -p results
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -count 10 ./core/plan/... ./core/store/... ./dialect/... | tee results/bench.txt
+	$(GO) test -tags $(TAGS) -run '^$$' -bench Stream -benchtime 3x -workflows 5000 ./core/records | tee results/records.txt
 	$(GO) run -tags $(TAGS) ./test/bench/workflows -out results/workflows.json
 	$(GO) run -tags $(TAGS) ./test/bench/startdev -out results/start-dev.json
 	$(GO) run -tags $(TAGS) ./test/bench/visibility -out results/visibility.json

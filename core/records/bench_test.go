@@ -136,7 +136,7 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 // BenchmarkStream tells how many records a second are read and summed up, written,
-// copied to a durable embedded engine of YCQL, and compared with what lies there;
+// copied to a durable embedded engine of YCQL, and compared with what lies there, and examined;
 // and how much memory that takes, the engine's included. For figures worth keeping
 // the machine has to be otherwise idle.
 func BenchmarkStream(b *testing.B) {
@@ -215,6 +215,21 @@ func benchStream(b *testing.B, from *store) {
 			if !d.Unsure {
 				b.Fatalf("%s differs", d.Slot)
 			}
+		}
+	})
+	run("meaning", func(b *testing.B) {
+		src := to.source(b, ro)
+		err := workers(b, 8, src.Parts(8), func(ctx context.Context, p records.Part) error {
+			return src.All(ctx, p, func(r *records.Record) error {
+				problems, err := src.Meaning(ctx, r)
+				if len(problems) > 0 {
+					return errors.New(problems[0].String())
+				}
+				return err
+			})
+		})
+		if err != nil {
+			b.Fatal(err)
 		}
 	})
 }
