@@ -69,6 +69,12 @@ func (m *Migration) Init(ctx context.Context) error {
 
 // fenceSource fences the source and proves that nobody is at work on it.
 func (m *Migration) fenceSource(ctx context.Context) error {
+	if !m.run.Fencing {
+		m.run.Fencing = true
+		if err := m.save(ctx); err != nil {
+			return err
+		}
+	}
 	if err := m.takeShards(ctx, m.from); err != nil {
 		return err
 	}

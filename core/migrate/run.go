@@ -39,6 +39,9 @@ type Run struct {
 	Number int64 `json:"number"`
 	Phase  Phase `json:"phase"`
 
+	// Fencing is set before the first shard of the source is fenced: a rollback takes
+	// the fence off whatever became of the rest.
+	Fencing bool `json:"fencing,omitempty"`
 	// FencedAt is when the source was fenced; zero if it is not.
 	FencedAt time.Time `json:"fencedAt,omitzero"`
 	// Pass counts copies; the first one copies all, later ones what differs.

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -120,7 +121,7 @@ func (m *Migration) Rollback(ctx context.Context) error {
 				return err
 			}
 		}
-		if !m.run.FencedAt.IsZero() || m.Fence {
+		if m.run.Fencing {
 			if err := m.give(ctx, m.from); err != nil {
 				return fmt.Errorf("%w: run rollback again", err)
 			}
@@ -197,8 +198,8 @@ func (m *Migration) back(ctx context.Context) error {
 		}
 		if r.Finds > 0 {
 			m.printf("%s", r.Text())
-			m.run.Back = "1 fenced" // copy again
-			return fmt.Errorf("verify what was copied back: %d differences", r.Finds)
+			m.run.Back = "1 fenced" // what was copied back is copied again
+			return errors.Join(fmt.Errorf("verify what was copied back: %d differences", r.Finds), m.save(ctx))
 		}
 		return nil
 	})
