@@ -171,12 +171,21 @@ func parseAllocations(lines *bufio.Scanner) (a allocated, err error) {
 	return a, nil
 }
 
-// tail returns the last lines of a file, joined by " | ".
+// lineWidth is how much of a line of log an error repeats.
+const lineWidth = 300
+
+// tail returns the last lines of a log, joined by " | ": without stacks, which tell a
+// user nothing, and none longer than lineWidth.
 func tail(path string, lines int) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "(no log: " + err.Error() + ")"
 	}
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], " | ")
+	all = all[max(0, len(all)-lines):]
+	for i, line := range all {
+		line, _, _ = strings.Cut(line, `,"stacktrace":`)
+		all[i] = line[:min(len(line), lineWidth)]
+	}
+	return strings.Join(all, " | ")
 }

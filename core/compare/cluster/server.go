@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -98,9 +99,23 @@ func (e *DeadError) Error() string {
 
 func (e *DeadError) Unwrap() error { return e.Err }
 
+// attempts is how often a server is started whose ports somebody else took between
+// the look for free ones and its own turn.
+const attempts = 3
+
 // Start starts a server and returns when it takes requests for the namespace.
 // [Server.Stop] ends it.
 func Start(ctx context.Context, o ServerOptions) (*Server, error) {
+	for attempt := 1; ; attempt++ {
+		s, err := start(ctx, o)
+		var dead *DeadError
+		if err == nil || attempt == attempts || !errors.As(err, &dead) || !strings.Contains(dead.Log, syscall.EADDRINUSE.Error()) {
+			return s, err
+		}
+	}
+}
+
+func start(ctx context.Context, o ServerOptions) (*Server, error) {
 	s := &Server{arm: o.Arm, dir: o.Dir, files: o.Files}
 	args, err := s.configure(o)
 	if err != nil {
@@ -219,7 +234,16 @@ func (s *Server) moved(cfg *tconfig.Config, o ServerOptions) ([]string, error) {
 		"log.stdout=true",
 		"log.outputFile=",
 	}
-	port := func() (int, error) { return childproc.FreePort(loopback) }
+	taken := map[int]bool{}
+	port := func() (int, error) {
+		for {
+			n, err := childproc.FreePort(loopback)
+			if err != nil || !taken[n] {
+				taken[n] = true
+				return n, err
+			}
+		}
+	}
 	put := func(path string) (int, error) {
 		n, err := port()
 		set = append(set, path+"="+strconv.Itoa(n))
