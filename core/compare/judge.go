@@ -179,8 +179,12 @@ func Text(v *result.Verdict) string {
 	case stats.Same:
 		return fmt.Sprintf("no difference larger than %s for %s", percent(v.Margin-1), subject(v))
 	case stats.Undecided:
-		return fmt.Sprintf("undecided for %s: B's is %s of A's, 95 %% interval %s to %s; a run like this one finds differences from %s on",
-			subject(v), percent(e.Ratio), percent(e.CI95.Low), percent(e.CI95.High), percent(e.Detectable-1))
+		finds := "finds differences from " + percent(e.Detectable-1) + " on"
+		if e.Detectable > 10 {
+			finds = "finds nothing less than tenfold"
+		}
+		return fmt.Sprintf("undecided for %s: B's is %s of A's, 95 %% interval %s to %s; a run like this one %s",
+			subject(v), percent(e.Ratio), bounded(e.CI95.Low), bounded(e.CI95.High), finds)
 	default:
 	}
 	what := "time for "
@@ -211,6 +215,17 @@ func subject(v *result.Verdict) string {
 }
 
 func percent(share float64) string { return number(100*share) + " %" }
+
+// bounded is a bound of an interval, in words where its digits say nothing.
+func bounded(ratio float64) string {
+	switch {
+	case ratio < 0.01:
+		return "less than 1 %"
+	case ratio > 100:
+		return "more than 100 times"
+	}
+	return percent(ratio)
+}
 
 func times(ratio float64) string { return number(ratio) + " times" }
 

@@ -287,7 +287,7 @@ func (r *runner) block(ctx context.Context, a *arm.Arm, scenario string, pair in
 			return spec, nil
 		}
 		if attempt >= r.o.Contamination.Repeats {
-			r.warn("block %d (%s, pair %d, arm %s) stayed contaminated after %d repetitions: %s", b.Index, scenario, pair, a.Name(), attempt, b.Contaminated[0])
+			r.warn("block %d (%s, pair %d, arm %s) is contaminated, and was repeated %d times: %s", b.Index, scenario, pair, a.Name(), attempt, b.Contaminated[0])
 			return spec, nil
 		}
 		r.o.Progress(r.line(scenario, pair, a.Name(), "contaminated, again: "+b.Contaminated[0]))

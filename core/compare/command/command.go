@@ -199,8 +199,12 @@ func (q *Request) command() []string {
 	return c
 }
 
+// revision is that of the source where the linker is told so (-X); the toolchain
+// stamps none into builds of work trees.
+var revision string
+
 func program() result.Program {
-	p := result.Program{Name: "temporal-ycql", Server: headers.ServerVersion, Go: runtime.Version()}
+	p := result.Program{Name: "temporal-ycql", Server: headers.ServerVersion, Go: runtime.Version(), Revision: revision}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {
@@ -221,7 +225,7 @@ func Share(s string) (float64, error) {
 	if percent {
 		f /= 100
 	}
-	if err != nil || f < 0 || f > 10 {
+	if err != nil || !(f >= 0 && f <= 10) { // NaN is neither
 		return 0, fmt.Errorf("%q is no share: write 10%% or 0.1", s)
 	}
 	return f, nil

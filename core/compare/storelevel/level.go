@@ -254,7 +254,7 @@ func (l *Level) fill(r *result.Block, pl *player, measured *load.Measured) {
 
 // climb offers rising rates until one does not hold, then looks in between.
 func (l *Level) climb(ctx context.Context, spec compare.Spec, pl *player, b *block, r *result.Block) error {
-	const halvings = 2
+	const halvings, least = 2, 2.0 // calls a second
 	o := l.o.Ramp
 	runtime.GC()
 	pl.measuring = true
@@ -278,20 +278,23 @@ func (l *Level) climb(ctx context.Context, spec compare.Spec, pl *player, b *blo
 		} else {
 			fails = rate
 		}
-		if fails == 0 {
+		switch {
+		case fails == 0:
 			rate *= o.Factor
 			continue
+		case holds == 0 && rate > least:
+			rate /= 2 // the first rate was too high already
+			continue
+		case holds == 0:
+			return fmt.Errorf("not even %.3g calls a second hold the objective: %s", rate, step.Why)
 		}
-		if halved++; halved > halvings || holds == 0 {
+		if halved++; halved > halvings {
 			break
 		}
 		rate = (holds + fails) / 2
 	}
 	r.Achieved = holds
 	r.Quantities[result.Knee] = result.Quantity{Value: holds, Unit: "calls/s", Better: "more", Judged: true}
-	if holds == 0 {
-		return fmt.Errorf("not even %g calls a second hold the objective (%s): give a lower store.ramp.from", o.From, r.Steps[0].Why)
-	}
 	return nil
 }
 
