@@ -7,6 +7,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	persistencespb "go.temporal.io/server/api/persistence/v1"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/temporal-ycql/temporal-ycql/core/records"
 )
@@ -17,11 +18,16 @@ func (m *maker) queue(i int) {
 	queue := name("queue", i)
 	unit := records.QueueUnit(namespace, queue, taskType)
 	key := []any{namespace, queue, taskType}
+	expiry := m.now.Add(24 * time.Hour) // of a sticky queue
 	info := func(kind enumspb.TaskQueueKind) proto.Message {
-		return &persistencespb.TaskQueueInfo{
+		info := &persistencespb.TaskQueueInfo{
 			NamespaceId: text(namespace), Name: queue, TaskType: enumspb.TaskQueueType(taskType), Kind: kind,
 			AckLevel: 5, LastUpdateTime: m.time(0), Subqueues: []*persistencespb.SubqueueInfo{{}, {AckLevel: 3}},
 		}
+		if kind == enumspb.TASK_QUEUE_KIND_STICKY {
+			info.ExpiryTime = timestamppb.New(expiry)
+		}
+		return info
 	}
 	task := func(id int64) proto.Message {
 		return &persistencespb.AllocatedTaskInfo{TaskId: id, Data: &persistencespb.TaskInfo{
@@ -35,7 +41,7 @@ func (m *maker) queue(i int) {
 	switch i % 6 {
 	case 5: // a sticky queue: its row expires
 		r := m.add(records.TaskQueue, unit, key, int64(3), info(enumspb.TASK_QUEUE_KIND_STICKY))
-		r.Expires = m.now.Add(24 * time.Hour).UnixMilli()
+		r.Expires = expiry.UnixMilli()
 	case 4: // tasks without the queue's row: nobody has loaded it for long
 	default:
 		m.add(records.TaskQueue, unit, key, int64(3), info(enumspb.TASK_QUEUE_KIND_NORMAL))
