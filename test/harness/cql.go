@@ -26,13 +26,18 @@ type CQL struct {
 	Host    string
 	Port    int
 
+	// User and Password are what clients log in with, if the engine asks for it.
+	User, Password string
+
 	binary  string
 	dir     string
+	flags   []string
 	process *childproc.Process
 }
 
-// StartCQL starts the engine on the data in dir, which it makes if there is none.
-func StartCQL(ctx context.Context, dialect, dir string) (*CQL, error) {
+// StartCQL starts the engine on the data in dir, which it makes if there is none, with
+// more flags of "temporal-server cql".
+func StartCQL(ctx context.Context, dialect, dir string, flags ...string) (*CQL, error) {
 	binary, err := OwnServer(ctx)
 	if err != nil {
 		return nil, err
@@ -41,7 +46,7 @@ func StartCQL(ctx context.Context, dialect, dir string) (*CQL, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &CQL{Dialect: dialect, Host: "127.0.0.1", Port: port, binary: binary, dir: dir}
+	d := &CQL{Dialect: dialect, Host: "127.0.0.1", Port: port, binary: binary, dir: dir, flags: flags}
 	return d, d.Start(ctx)
 }
 
@@ -59,6 +64,7 @@ func (d *CQL) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(d.binary, "cql", "--dialect", d.Dialect, "--data-dir", d.data(), "--listen", d.Addr())
+	cmd.Args = append(cmd.Args, d.flags...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, plainEnv()
 	if d.process, err = childproc.Start(cmd); err != nil {
 		return fmt.Errorf("start the engine: %w", err)
@@ -142,7 +148,17 @@ func (d *CQL) Session() (*gocql.Session, error) {
 	return session, nil
 }
 
-func (d *CQL) data() string    { return filepath.Join(d.dir, "data") }
+func (d *CQL) data() string { return filepath.Join(d.dir, "data") }
+
+// Log returns all that the engine has written.
+func (d *CQL) Log() string {
+	text, err := os.ReadFile(d.logFile())
+	if err != nil {
+		return fmt.Sprintf("(no log of the engine: %v)", err)
+	}
+	return string(text)
+}
+
 func (d *CQL) logFile() string { return filepath.Join(d.dir, "engine.log") }
 
 // noLog drops the driver's log: what matters comes back as an error.
@@ -165,9 +181,11 @@ func Over(ctx context.Context, d *CQL) (Launcher, error) {
 	return Launcher{
 		Name: "temporal-ycql over " + d.Dialect, Binary: binary, Database: d,
 		Store: func(_ *cassandratest.Node, keyspace string) map[string]any {
-			return map[string]any{"customDatastore": map[string]any{
-				"name": backend, "options": map[string]any{"hosts": d.Host, "port": d.Port, "keyspace": keyspace},
-			}}
+			options := map[string]any{"hosts": d.Host, "port": d.Port, "keyspace": keyspace}
+			if d.User != "" {
+				options["user"], options["password"] = d.User, d.Password
+			}
+			return map[string]any{"customDatastore": map[string]any{"name": backend, "options": options}}
 		},
 		Prepare: prepareOwn,
 	}, nil

@@ -450,6 +450,11 @@ func sum[N ~int64](s *Server, of func(pid int) (N, error)) (N, error) {
 	return total, nil
 }
 
+// ConfigFile is the path of the configuration of process i.
+func (s *Server) ConfigFile(i int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("config-%d.yaml", i))
+}
+
 func (s *Server) logFile(i int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("server-%d.log", i))
 }

@@ -1,13 +1,13 @@
 package owners_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,6 +26,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/store"
 	"github.com/temporal-ycql/temporal-ycql/core/store/storetest"
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
+	"github.com/temporal-ycql/temporal-ycql/internal/cqlproxy"
 )
 
 // childEnv makes this binary an owner: a process with the stores of a server, which
@@ -88,22 +89,12 @@ func ownerMain(text string) error {
 		return err
 	}
 	defer closeAll()
-	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
-	for {
-		var o order
-		if err := in.Decode(&o); err != nil {
-			if err == io.EOF {
-				return nil
-			}
-			return err
-		}
+	return childproc.Obey(func(o order) answer {
 		if o.Do == "clock" {
 			jumped.Add(int64(o.Jump))
 		}
-		if err := out.Encode(obey(st, o)); err != nil {
-			return err
-		}
-	}
+		return obey(st, o)
+	})
 }
 
 // openStores opens the stores of one owner.
@@ -205,21 +196,22 @@ func shown(ctx context.Context, st storetest.Stores, shard int32) ([]int64, erro
 
 // process is an owner as a child, behind a proxy of its own.
 type process struct {
-	t       testing.TB
-	at      place
-	proxy   *proxy
-	child   *childproc.Process
-	in      *json.Encoder
-	answers chan answer // closed when the child has ended
+	*childproc.Talker
+
+	t     testing.TB
+	at    place
+	proxy *cqlproxy.Proxy
 }
 
 func newProcess(t testing.TB, at place) *process {
 	t.Helper()
-	w := &process{t: t, proxy: newProxy(t, at)}
-	w.at = at
-	w.at.Host, w.at.Port = "127.0.0.1", w.proxy.port()
+	x, err := cqlproxy.Start(t.Context(), net.JoinHostPort(at.Host, strconv.Itoa(at.Port)))
+	require.NoError(t, err)
+	t.Cleanup(x.Close)
+	at.Host, at.Port = "127.0.0.1", x.Port()
+	w := &process{t: t, at: at, proxy: x}
 	w.start()
-	t.Cleanup(func() { _ = w.child.Kill() })
+	t.Cleanup(func() { _ = w.Kill() })
 	return w
 }
 
@@ -232,48 +224,33 @@ func (w *process) start() {
 	cmd := exec.Command(self, "-test.run", "^$")
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	cmd.Stderr = os.Stderr
-	orders, in, err := os.Pipe()
+	w.Talker, err = childproc.StartTalker(cmd)
 	require.NoError(w.t, err)
-	out, told, err := os.Pipe()
-	require.NoError(w.t, err)
-	cmd.Stdin, cmd.Stdout = orders, told
-	w.child, err = childproc.Start(cmd)
-	require.NoError(w.t, err)
-	orders.Close()
-	told.Close()
-	w.in, w.answers = json.NewEncoder(in), make(chan answer, 1)
-	answers := w.answers
-	go func() {
-		defer out.Close()
-		defer in.Close()
-		defer close(answers)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			var a answer
-			if json.Unmarshal(lines.Bytes(), &a) != nil {
-				return
-			}
-			answers <- a
-		}
-	}()
 }
 
 // tell gives an order and does not wait.
 func (w *process) tell(o order) {
 	w.t.Helper()
-	require.NoError(w.t, w.in.Encode(o))
+	require.NoError(w.t, w.Tell(o))
 }
 
 // hear waits for the answer to the last order.
 func (w *process) hear() answer {
 	w.t.Helper()
 	select {
-	case a, alive := <-w.answers:
+	case text, alive := <-w.Answers():
 		require.True(w.t, alive, "the owner has ended")
-		return a
+		return w.read(text)
 	case <-time.After(time.Minute):
 		require.FailNow(w.t, "the owner does not answer")
 		return answer{}
 	}
+}
+
+func (w *process) read(text json.RawMessage) (a answer) {
+	w.t.Helper()
+	require.NoError(w.t, json.Unmarshal(text, &a))
+	return a
 }
 
 func (w *process) do(o order) answer {
@@ -289,6 +266,6 @@ func (w *process) must(o order) answer {
 	return a
 }
 
-func (w *process) freeze() { require.NoError(w.t, w.child.Signal(syscall.SIGSTOP)) }
-func (w *process) thaw()   { require.NoError(w.t, w.child.Signal(syscall.SIGCONT)) }
-func (w *process) kill()   { require.NoError(w.t, w.child.Kill()) }
+func (w *process) freeze() { require.NoError(w.t, w.Signal(syscall.SIGSTOP)) }
+func (w *process) thaw()   { require.NoError(w.t, w.Signal(syscall.SIGCONT)) }
+func (w *process) kill()   { require.NoError(w.t, w.Kill()) }

@@ -200,20 +200,20 @@ func (g *contest) round() {
 		g.jump()
 	}
 	after := g.r.IntN(2) == 0
-	h := holder.proxy.hold(1+g.r.IntN(3), after)
+	h := holder.proxy.Hold(1+g.r.IntN(3), after)
 	o := g.write()
 	holder.tell(o)
 	fate := "nothing"
 	select {
-	case <-h.held:
+	case <-h.Here():
 		fate = []string{"frozen", "dead", "slow"}[g.r.IntN(3)]
 		g.met[map[bool]string{false: "held before", true: "held after"}[after]]++
-	case a := <-holder.answers:
-		g.judge(o, a)
+	case text := <-holder.Answers():
+		g.judge(o, holder.read(text))
 	case <-time.After(time.Minute):
 		require.FailNow(g.t, "the owner neither sends nor answers")
 	}
-	holder.proxy.pass()
+	holder.proxy.Pass()
 	g.met[fate]++
 	switch fate {
 	case "frozen":
@@ -230,9 +230,9 @@ func (g *contest) round() {
 	second := g.write()
 	g.judge(second, taker.must(second))
 
-	close(h.release)
+	h.Release()
 	if fate != "nothing" {
-		<-h.done // the database has answered
+		<-h.Done() // the database has answered
 		g.sees(taker)
 	}
 	switch fate {

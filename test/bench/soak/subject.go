@@ -31,6 +31,10 @@ type victim struct {
 	start func(ctx context.Context) error
 }
 
+// smallCaches are full after a minute: until Temporal's usual cache of workflows is,
+// which takes 128,000, its growth looks like a leak.
+var smallCaches = harness.Dynamic{"history.hostLevelCacheMaxSize": harness.Always(500)}
+
 func open(ctx context.Context, o options) (s *subject, err error) {
 	s = &subject{}
 	defer func() {
@@ -43,7 +47,7 @@ func open(ctx context.Context, o options) (s *subject, err error) {
 		return s, err
 	}
 	s.name = l.Name
-	if s.Server, err = harness.Launch(ctx, l, harness.Spec{Node: s.node, Metrics: true}); err != nil {
+	if s.Server, err = harness.Launch(ctx, l, harness.Spec{Node: s.node, Metrics: true, Dynamic: smallCaches}); err != nil {
 		return s, err
 	}
 	s.closers = append(s.closers, s.Close)
