@@ -71,7 +71,13 @@ func ycqlServer(t *testing.T) (*standalone.Node, []string) {
 // only series with label count, if it is not empty.
 func (s *server) metric(t *testing.T, name, label string) (sum, greatest float64) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Metrics()+"/metrics", nil)
+	return s.metricOf(t, s.Metrics(), name, label)
+}
+
+// metricOf is metric of one process, by the address of its metrics.
+func (*server) metricOf(t *testing.T, address, name, label string) (sum, greatest float64) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)

@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/temporal-ycql/temporal-ycql/test/harness"
+)
+
+// vault holds secrets and everything that was said while a program knew them.
+type vault struct {
+	t       *testing.T
+	binary  string
+	dir     string
+	secrets map[string]string // what it is -> its text
+	ran     map[string]bool   // commands
+}
+
+// TestNobodyTellsSecrets runs every command with configurations full of secrets,
+// right and wrong ones, and looks for them in all that is printed, logged, served as
+// metrics or written to a report.
+func TestNobodyTellsSecrets(t *testing.T) {
+	if os.Getenv(harness.SubjectEnv) == "stock" {
+		t.Skip("stock Temporal masks otherwise")
+	}
+	t.Parallel()
+	binary, err := harness.OwnServer(t.Context())
+	require.NoError(t, err)
+	v := &vault{t: t, binary: binary, dir: t.TempDir(), ran: map[string]bool{}, secrets: map[string]string{
+		"the database's password": "sentinel-db-5fk2q8",
+		"a wrong password":        "sentinel-wrong-9dk3x1",
+		"visibility's password":   "sentinel-vis-7hh4c6",
+		"a token":                 "sentinel-token-2mm8z0",
+	}}
+	key := v.key()
+	passwordFile := filepath.Join(v.dir, "password")
+	require.NoError(t, os.WriteFile(passwordFile, []byte(v.secrets["the database's password"]+"\n"), 0o600))
+
+	d, err := harness.StartCQL(t.Context(), "ycql", t.TempDir(), "--user", "temporal", "--password-file", passwordFile)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = d.Kill() })
+	v.ran["cql"] = true
+	d.User, d.Password = "temporal", v.secrets["the database's password"]
+	l, err := harness.Over(t.Context(), d)
+	require.NoError(t, err)
+	visibility := harness.SQLite(v.dir)
+	visibility["sql"].(map[string]any)["password"] = v.secrets["visibility's password"] //nolint:forcetypeassert // it is one
+	s := launch(t, l, harness.Spec{Visibility: visibility, Metrics: true})
+	v.ran["schema"], v.ran["start"] = true, true
+	work(t, s.Client, "secrets", worker.Options{})
+	require.Equal(t, "done", result[string](t, start(t, s.Client, "secrets", wfEcho, "done")))
+
+	good := s.ConfigFile(0)
+	bad := v.change(good, "wrong.yaml", func(options map[string]any) { options["password"] = v.secrets["a wrong password"] })
+	// A key that belongs to another certificate, and a server that knows no TLS.
+	tls := v.change(good, "tls.yaml", func(options map[string]any) {
+		options["tls"] = map[string]any{"enabled": true, "certData": v.certificate(), "keyData": key}
+	})
+	mistyped := v.change(good, "mistyped.yaml", func(options map[string]any) {
+		options["pasword"], options["password"] = v.secrets["the database's password"], []any{v.secrets["a token"]}
+	})
+	for _, config := range []string{good, bad, tls, mistyped} {
+		for _, command := range [][]string{
+			{"render-config"},
+			{"schema", "version"},
+			{"schema", "verify"},
+			{"schema", "update"},
+			{"schema", "create", "--dry-run"},
+			{"schema", "drop"},
+			{"schema", "explain"},
+			{"doctor", "--rounds", "1"},
+			{"doctor", "--json", "--rounds", "1"},
+		} {
+			v.run(append([]string{"--config-file", config}, command...)...)
+		}
+		if config != good {
+			v.run("--config-file", config, "start")
+		}
+		for _, verb := range []string{"assess", "status", "verify"} {
+			v.run("migrate", verb, "--from", config, "--to", good, "--state", filepath.Join(v.dir, "migration"))
+		}
+		v.run("compare", "--quick", "--a", config, "--b", bad, "--out", filepath.Join(v.dir, "compare-"+filepath.Base(config)))
+	}
+	v.run("--set", "backend=yugabyte", "--set", "backends.yugabyte.password="+v.secrets["a token"], "render-config")
+	v.run("start-dev", "--ephemeral", "--headless", "--backend", "yugabyte", "--set", "backends.yugabyte.hosts=127.0.0.1:1",
+		"--set", "backends.yugabyte.password="+v.secrets["a token"])
+	v.run("cql", "--dialect", "ycql", "--ephemeral", "--listen", d.Addr(), "--user", "u", "--password-file", passwordFile)
+	v.run("validate-dynamic-config", passwordFile)
+	v.run("version")
+	v.run("help")
+	v.everyCommand()
+
+	// The files that hold them: this would see them elsewhere too.
+	for _, config := range []string{good, bad, tls} {
+		text, err := os.ReadFile(config)
+		require.NoError(t, err)
+		require.NotEmpty(t, v.find(string(text)), "secrets are not found where they are")
+	}
+	v.look("the server's log", s.Log(0))
+	v.look("the engine's log", d.Log())
+	v.look("metrics", fetch(t, "http://"+s.MetricsOf(0)+"/metrics", http.StatusOK))
+	// All that the commands left, reports among it.
+	require.NoError(t, filepath.WalkDir(v.dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() || path == passwordFile || strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".pem") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		v.look(path, string(text))
+		return err
+	}))
+}
+
+// key makes a private key, whose every line is a secret.
+func (v *vault) key() string {
+	v.t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(v.t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	require.NoError(v.t, err)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		if !strings.HasPrefix(line, "-----") {
+			v.secrets[fmt.Sprintf("line %d of a key", i)] = line
+		}
+	}
+	return text
+}
+
+// certificate is no secret, and nothing that a key belongs to.
+func (*vault) certificate() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("not one")}))
+}
+
+// change writes a configuration with other options of its store.
+func (v *vault) change(path, name string, change func(options map[string]any)) string {
+	v.t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(v.t, err)
+	var config map[string]any
+	require.NoError(v.t, json.Unmarshal(text, &config))
+	at := config
+	for _, step := range []string{"persistence", "datastores", "default", "customDatastore", "options"} {
+		next, ok := at[step].(map[string]any)
+		require.True(v.t, ok, step)
+		at = next
+	}
+	change(at)
+	text, err = json.Marshal(config)
+	require.NoError(v.t, err)
+	out := filepath.Join(v.dir, name)
+	require.NoError(v.t, os.WriteFile(out, text, 0o600))
+	return out
+}
+
+// run runs a command to its end, or for a while, and looks at what it said.
+func (v *vault) run(args ...string) {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, v.binary, args...)
+	cmd.Dir = v.dir
+	out, err := cmd.CombinedOutput() // many fail, and that is the point
+	require.NoError(v.t, ctx.Err(), "%v does not end", args)
+	if err != nil {
+		require.NotEmpty(v.t, out, "%v fails and says nothing", args)
+	}
+	for _, a := range args {
+		v.ran[a] = true
+	}
+	v.look(strings.Join(args, " "), string(out))
+}
+
+// look fails if a text holds a secret.
+func (v *vault) look(where, text string) {
+	v.t.Helper()
+	for _, told := range v.find(text) {
+		v.t.Errorf("%s tells %s", where, told)
+	}
+}
+
+// find returns the secrets in a text, each with what is around it.
+func (v *vault) find(text string) (found []string) {
+	for what, secret := range v.secrets {
+		if i := strings.Index(text, secret); i >= 0 {
+			around := text[max(0, i-120):min(len(text), i+len(secret)+40)]
+			found = append(found, fmt.Sprintf("%s: %q", what, strings.ReplaceAll(around, secret, "SECRET")))
+		}
+	}
+	return found
+}
+
+// everyCommand fails if there is a command that was not looked at.
+func (v *vault) everyCommand() {
+	v.t.Helper()
+	out, err := exec.CommandContext(v.t.Context(), v.binary, "help").Output()
+	require.NoError(v.t, err)
+	_, list, ok := strings.Cut(string(out), "COMMANDS:\n")
+	require.True(v.t, ok)
+	names := 0
+	for lines := bufio.NewScanner(strings.NewReader(list)); lines.Scan() && strings.HasPrefix(lines.Text(), "   "); names++ {
+		name := strings.TrimSuffix(strings.Fields(lines.Text())[0], ",")
+		if !v.ran[name] {
+			v.t.Errorf("command %s was not looked at", name)
+		}
+	}
+	require.Greater(v.t, names, 5)
+}
