@@ -97,7 +97,7 @@ func testFaults(t *testing.T, a, b *store) {
 		if sources[i], err = records.NewSource(from, ro); err != nil {
 			t.Fatal(err)
 		}
-		sources[i].ListAfter(int64(i) * 10)
+		sources[i].ListAfter(int64(i)*10, 1<<20)
 	}
 	for _, part := range sources[0].Parts(2) {
 		for at := records.Cursor(nil); ; {

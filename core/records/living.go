@@ -18,6 +18,7 @@ import (
 // tree in the stream that has just become garbage.
 type living struct {
 	after  int64        // reads of single runs all are listed
+	most   int64        // about how many are remembered
 	asked  atomic.Int64 // how many there were
 	known  atomic.Pointer[[]uint64]
 	mu     sync.Mutex
@@ -104,9 +105,9 @@ func (s *Source) listLiving(ctx context.Context) error {
 	return nil
 }
 
-// runs are the marks of the runs of a piece, none that come after mostRuns in all.
+// runs are the marks of the runs of a piece, until there are enough in all.
 func (s *Source) runs(ctx context.Context, read *plan.Read, args []any, all *atomic.Int64) (found []uint64, err error) {
-	for token := []byte(nil); ; {
+	for token := []byte(nil); all.Load() < s.living.most; {
 		rows, err := s.ex.Read(ctx, read, plan.Page{Size: 10 * s.o.PageRows, Token: token}, args...)
 		if err != nil {
 			return nil, err
@@ -122,10 +123,12 @@ func (s *Source) runs(ctx context.Context, read *plan.Read, args []any, all *ato
 		if err := rows.Close(); err != nil {
 			return nil, err
 		}
-		if token == nil || all.Add(int64(len(found)-before)) > mostRuns {
-			return found, nil
+		all.Add(int64(len(found) - before))
+		if token == nil {
+			break
 		}
 	}
+	return found, nil
 }
 
 // together runs n of a function side by side and returns the first error, upon

@@ -70,7 +70,7 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 		o.Now = time.Now
 	}
 	s := &Source{ex: ex, o: o}
-	s.living.after = manyTrees
+	s.living.after, s.living.most = manyTrees, mostRuns
 	var reads []*plan.Read
 	for _, part := range s.Parts(1) {
 		for _, st := range s.steps(part, nil) {

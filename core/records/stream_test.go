@@ -283,9 +283,9 @@ func TestGarbageIsCounted(t *testing.T) {
 				all = append(all, r)
 			}
 			s.put(t, o.Shards, all)
-			for _, after := range []int64{0, 3, 1 << 40} { // reads of single runs until all are listed
-				src := s.source(t, records.Options{Shards: o.Shards, SkipGarbage: true, PageRows: 9})
-				src.ListAfter(after)
+			for _, list := range []struct{ after, most int64 }{{0, 1 << 20}, {3, 1 << 20}, {1 << 40, 1 << 20}, {0, 5}} {
+				src := s.source(t, records.Options{Shards: o.Shards, SkipGarbage: true, PageRows: 1, Concurrency: 1})
+				src.ListAfter(list.after, list.most)
 				trees, histories := 0, 0
 				for _, part := range src.Parts(2) {
 					var at records.Cursor
@@ -320,6 +320,10 @@ func TestGarbageIsCounted(t *testing.T) {
 				}
 				if histories != want {
 					t.Errorf("%d branches and nodes, want %d", histories, want)
+				}
+				// A page holds ten runs.
+				if n := src.Listed(); (list.after < 1<<40) != (n > 0) || int64(n) > list.most+10 || list.most > 5 && n > 0 && n < o.Workflows {
+					t.Errorf("%+v: %d runs are remembered", list, n)
 				}
 			}
 		})
