@@ -10,7 +10,9 @@
 //
 // A [Unit] is what is copied, verified and switched as one: a shard with its
 // histories, a matching queue of both kinds, the user data of a namespace, the
-// namespaces, cluster metadata, the message queues, Nexus endpoints.
+// namespaces, cluster metadata, the message queues, Nexus endpoints; and histories
+// of which nothing tells the shard, for want of a row in history_tree ([Treeless]) or
+// because that cannot be understood ([Unowned]). Every node of every tree is a record.
 //
 // A [Part] is a piece of reading. It is not a unit, because servers differ: on
 // Apache Cassandra a shard's executions are one partition, on YCQL all shards'
@@ -18,11 +20,12 @@
 // record says its unit, whatever part it came from. All parts together give every
 // record exactly once; parts may be read side by side, in any order.
 //
-// Reading depends on no state. [Source.Page] returns some records and the cursor behind
-// them; a cursor is plain bytes and may be stored, and a part that was cut off is
-// resumed from the last one:
+// Reading depends on no state. [Source.Page] returns some records and the cursor
+// behind them; a cursor is plain bytes and may be stored, and a part that was cut
+// off is resumed from the last one:
 //
-//	src, err := records.NewSource(executor, records.Options{Shards: 512})
+//	reader, err := sequence.NewReader(executor) // core/store/sequence: hides what never took effect
+//	src, err := records.NewSource(reader, records.Options{Shards: 512})
 //	for _, part := range src.Parts(16) {
 //		var at records.Cursor
 //		for {
@@ -41,6 +44,6 @@
 // they differ are read again, record by record ([Keys], [Keys.Diff]), and a
 // difference names the record and the field.
 //
-// Histories are in the stream whole: nodes of a tree without any row in
-// history_tree are records of the unit [Treeless].
+// A [Writer] writes records, under fences that no server passes ([Writer.Hold],
+// [Writer.HoldQueue]), and says beforehand what will not fit ([Writer.Fits]).
 package records

@@ -265,15 +265,17 @@ func (s *Source) readTrees(ctx context.Context, w window, most int) (f forest, f
 // judge tells the unit of a tree, and whether it is garbage.
 func (s *Source) judge(ctx context.Context, t *tree) error {
 	alive := !s.o.SkipGarbage
+	var least int64
 	for i := range t.branches {
 		run, ok := s.ownerOf(&t.branches[i])
 		if !ok {
 			alive = true // nobody can tell that it is garbage
 			continue
 		}
-		if t.unit == Unowned {
-			shard, _ := run[0].(int64)
-			t.unit = ShardUnit(shard)
+		// Should branches disagree, the least shard: servers order branches in
+		// ways of their own.
+		if shard, _ := run[0].(int64); t.unit == Unowned || shard < least {
+			least, t.unit = shard, ShardUnit(shard)
 		}
 		if !alive {
 			var err error

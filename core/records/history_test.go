@@ -1,11 +1,16 @@
 package records_test
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	persistencespb "go.temporal.io/server/api/persistence/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/core/records"
 )
 
@@ -95,5 +100,41 @@ func TestHistoriesAreReadOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A tree whose branches name workflows of several shards is of one unit, whatever
+// order a server keeps branches in.
+func TestBranchesThatDisagree(t *testing.T) {
+	const shards = 8
+	branch := func(b byte, workflow string) records.Record {
+		info := &persistencespb.HistoryTreeInfo{Info: plan.FormatValue(id(1)) + ":" + workflow + ":" + plan.FormatValue(id(2))}
+		data, err := proto.Marshal(info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return records.Record{
+			Kind: records.Branch, Key: []any{id(3), id(b)}, Values: []any{plan.Blob{Data: data, Encoding: "Proto3"}},
+		}
+	}
+	var workflows [2]string // of the shards 2 and 7
+	for i := 0; workflows[0] == "" || workflows[1] == ""; i++ {
+		name := fmt.Sprint("w", i)
+		switch records.ShardOf(id(1), name, shards) {
+		case 2:
+			workflows[0] = name
+		case 7:
+			workflows[1] = name
+		}
+	}
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		s := inMemory(t)
+		s.put(t, shards, []records.Record{branch(4, workflows[order[0]]), branch(5, workflows[order[1]])})
+		all, _ := s.read(t, records.Options{Shards: shards})
+		for i := range all {
+			if r := &all[i]; r.Kind == records.Branch && r.Unit != records.ShardUnit(2) {
+				t.Errorf("%s is of %s", r.KeyString(), r.Unit)
+			}
+		}
 	}
 }
