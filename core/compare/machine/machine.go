@@ -3,23 +3,22 @@
 package machine
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/hex"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
 )
 
-// tick is the unit of times in /proc. It is 1/100 s wherever Linux runs Go.
+// tick is the unit of processes' times in /proc. It is 1/100 s wherever Linux runs Go.
 const tick = 10 * time.Millisecond
 
 // ErrUnknown is returned where the system does not tell.
@@ -27,33 +26,32 @@ var ErrUnknown = errors.New("this system does not tell who uses its processors")
 
 // Describe tells what the machine is. What the system does not say is left out.
 func Describe() result.Machine {
-	m := result.Machine{System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU()}
-	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		m.System += " " + strings.TrimSpace(string(release))
+	m := result.Machine{
+		System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU(),
+		Clock: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
 	}
-	m.Processor = field("/proc/cpuinfo", "model name")
-	if kib, err := strconv.ParseInt(strings.TrimSuffix(field("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
-		m.Memory = kib << 10
+	if release := line("/proc/sys/kernel/osrelease"); release != "" {
+		m.System += " " + release
 	}
-	if clock, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource"); err == nil {
-		m.Clock = strings.TrimSpace(string(clock))
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return m
+	}
+	if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
+		m.Processor = cpus[0].ModelName
+	}
+	if memory, err := fs.Meminfo(); err == nil && memory.MemTotalBytes != nil {
+		m.Memory = int64(*memory.MemTotalBytes)
 	}
 	return m
 }
 
-// field returns the first value of a name in a file of "name : value" lines.
-func field(path, name string) string {
+func line(path string) string {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for lines.Scan() {
-		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == name {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
+	return strings.TrimSpace(string(data))
 }
 
 // Reading is how the processors' time has been spent since the system started.
@@ -68,31 +66,23 @@ type Reading struct {
 // with their children, beside this one.
 func Read(pids ...int) (Reading, error) {
 	r := Reading{At: time.Now()}
-	data, err := os.ReadFile("/proc/stat")
+	fs, err := procfs.NewDefaultFS()
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	fields := strings.Fields(line)
-	// cpu user nice system idle iowait irq softirq steal guest guest_nice; guests are
-	// in user and nice already (proc(5)).
-	if len(fields) < 9 || fields[0] != "cpu" {
-		return r, fmt.Errorf("%w: unexpected %q in /proc/stat", ErrUnknown, line)
+	stat, err := fs.Stat()
+	if err != nil {
+		return r, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	for i, f := range fields[1:9] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return r, fmt.Errorf("%w: unexpected %q in /proc/stat", ErrUnknown, line)
-		}
-		d := time.Duration(n) * tick
-		r.Total += d
-		if i != 3 && i != 4 {
-			r.Busy += d
-		}
-	}
-	r.Own = own(append([]int{os.Getpid()}, pids...))
+	c := stat.CPUTotal
+	// Guests are in user and nice already (proc(5)).
+	busy := c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ + c.Steal
+	r.Busy, r.Total = seconds(busy), seconds(busy+c.Idle+c.Iowait)
+	r.Own = CPU(append([]int{Self()}, pids...)...)
 	return r, nil
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Others is the share of all processors that other processes took from before to r.
 func (r Reading) Others(before Reading) float64 {
@@ -104,117 +94,69 @@ func (r Reading) Others(before Reading) float64 {
 	return min(1, max(0, float64(others)/float64(total)))
 }
 
-type process struct {
-	parent int
-	time   time.Duration // its own, and that of children that have been waited for
-}
+// Self is this process.
+func Self() int { return os.Getpid() }
 
-// own sums up the time of processes and everything below them.
-func own(roots []int) time.Duration {
-	all := map[int]process{}
-	dirs, err := filepath.Glob("/proc/[0-9]*")
+// CPU is the processor time that processes and everything below them have taken so
+// far, children that have ended included; 0 where the system does not tell.
+func CPU(roots ...int) time.Duration {
+	procs, err := procfs.AllProcs()
 	if err != nil {
 		return 0
 	}
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
+	parents, ticks := map[int]int{}, map[int]uint{}
+	for _, p := range procs {
+		stat, err := p.Stat()
 		if err != nil {
-			continue
+			continue // it has ended
 		}
-		if p, ok := readProcess(pid); ok {
-			all[pid] = p
-		}
+		parents[p.PID] = stat.PPID
+		ticks[p.PID] = stat.UTime + stat.STime + uint(max(0, stat.CUTime+stat.CSTime))
 	}
-	var sum time.Duration
-	for pid, p := range all {
-		for at, hops := pid, 0; at > 0 && hops < 100; at, hops = all[at].parent, hops+1 {
-			if contains(roots, at) {
-				sum += p.time
+	var sum uint
+	for pid := range parents {
+		for at, known := pid, true; known && at > 0; at, known = parents[at] {
+			if slices.Contains(roots, at) {
+				sum += ticks[pid]
 				break
 			}
 		}
 	}
-	return sum
+	return time.Duration(sum) * tick
 }
-
-func contains(list []int, n int) bool {
-	for _, x := range list {
-		if x == n {
-			return true
-		}
-	}
-	return false
-}
-
-func readProcess(pid int) (process, bool) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return process{}, false // it has ended
-	}
-	// The second field, a name in brackets, may hold spaces. The parent is the 4th,
-	// utime, stime, cutime and cstime are the 14th to 17th, see proc(5).
-	i := bytes.LastIndexByte(data, ')')
-	fields := strings.Fields(string(data[i+1:]))
-	if i < 0 || len(fields) < 15 {
-		return process{}, false
-	}
-	var p process
-	if p.parent, err = strconv.Atoi(fields[1]); err != nil {
-		return process{}, false
-	}
-	for _, f := range fields[11:15] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return process{}, false
-		}
-		p.time += time.Duration(n) * tick
-	}
-	return p, true
-}
-
-// Self is this process.
-func Self() int { return os.Getpid() }
-
-// CPU is the processor time that processes and their children have taken so far.
-func CPU(pids ...int) time.Duration { return own(pids) }
 
 // Listener finds the process of this machine that listens on a TCP address of the
 // loopback interface; false if the address is another machine's, or the process is
 // one that this user may not look at.
 func Listener(host string, port int) (pid int, ok bool) {
-	ips, err := net.LookupIP(host) //nolint:noctx // names of this machine alone are of use here
-	if err != nil || len(ips) == 0 || !ips[0].IsLoopback() {
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return 0, false
 	}
-	inode := ""
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		data, err := os.ReadFile(table)
-		if err != nil {
-			continue
-		}
-		for _, line := range strings.Split(string(data), "\n") {
-			f := strings.Fields(line)
-			// local_address is hexadecimal, st 0A is LISTEN, the 10th field the inode.
-			if len(f) < 10 || f[3] != "0A" {
-				continue
-			}
-			_, p, _ := strings.Cut(f[1], ":")
-			if raw, err := hex.DecodeString(p); err == nil && len(raw) == 2 && int(raw[0])<<8|int(raw[1]) == port {
-				inode = f[9]
-			}
-		}
-	}
-	if inode == "" {
-		return 0, false
-	}
-	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	fs, err := procfs.NewDefaultFS()
 	if err != nil {
 		return 0, false
 	}
-	for _, link := range links {
-		if target, err := os.Readlink(link); err == nil && target == "socket:["+inode+"]" {
-			pid, err := strconv.Atoi(strings.Split(link, "/")[2])
-			return pid, err == nil
+	const listening = 10  // TCP_LISTEN of the kernel's tcp_states.h
+	v4, _ := fs.NetTCP()  //nolint:staticcheck // netlink, which it advises, is for those who ask often
+	v6, _ := fs.NetTCP6() //nolint:staticcheck // the same; one of the two may not be there
+	var sockets []string
+	for _, l := range slices.Concat(v4, v6) {
+		if l.St == listening && l.LocalPort == uint64(port) {
+			sockets = append(sockets, fmt.Sprintf("socket:[%d]", l.Inode))
+		}
+	}
+	procs, err := procfs.AllProcs()
+	if err != nil || len(sockets) == 0 {
+		return 0, false
+	}
+	slices.SortFunc(procs, func(a, b procfs.Proc) int { return cmp.Compare(a.PID, b.PID) }) // parents first
+	for _, p := range procs {
+		targets, err := p.FileDescriptorTargets()
+		if err != nil {
+			continue // it has ended, or is another user's
+		}
+		if slices.ContainsFunc(targets, func(t string) bool { return slices.Contains(sockets, t) }) {
+			return p.PID, true
 		}
 	}
 	return 0, false

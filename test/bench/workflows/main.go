@@ -139,7 +139,11 @@ func compare(ctx context.Context, o options) (err error) {
 					name, n, m.PerSecond, m.P50, m.ServerCPU)
 			}
 		}
-		r.Ratios = append(r.Ratios, ratioOf(r.Blocks, a.Name, b.Name, n))
+		ratio, err := ratioOf(r.Blocks, a.Name, b.Name, n)
+		if err != nil {
+			return err
+		}
+		r.Ratios = append(r.Ratios, ratio)
 	}
 	return result.Write(o.out, r)
 }

@@ -7,26 +7,33 @@ import (
 )
 
 func TestRatioOf(t *testing.T) {
-	blocks := []block{
-		{Server: "a", InFlight: 1, Pair: 0, PerSecond: 20},
-		{Server: "b", InFlight: 1, Pair: 0, PerSecond: 10},
-		{Server: "b", InFlight: 1, Pair: 1, PerSecond: 20},
-		{Server: "a", InFlight: 1, Pair: 1, PerSecond: 160},
-		{Server: "a", InFlight: 16, Pair: 0, PerSecond: 1},
-		{Server: "b", InFlight: 16, Pair: 0, PerSecond: 9},
+	var blocks []block
+	add := func(pair int, a, b float64) {
+		blocks = append(blocks, block{Server: "a", InFlight: 1, Pair: pair, PerSecond: a}, block{Server: "b", InFlight: 1, Pair: pair, PerSecond: b})
 	}
-	got := ratioOf(blocks, "a", "b", 1)
-	// Ratios 2 and 8: geometric mean 4, logarithms one factor of 2 to either side of it.
-	want := ratio{InFlight: 1, Ratio: 4, Pairs: 2, A: "a", B: "b", MeanA: 90, MeanB: 15}
-	half := 12.706 * math.Ln2
-	want.Low, want.High = 4*math.Exp(-half), 4*math.Exp(half)
-	for name, pair := range map[string][2]float64{
-		"ratio": {got.Ratio, want.Ratio}, "low": {got.Low, want.Low}, "high": {got.High, want.High},
-		"mean of a": {got.MeanA, want.MeanA}, "mean of b": {got.MeanB, want.MeanB}, "pairs": {float64(got.Pairs), 2},
-	} {
-		if math.Abs(pair[0]/pair[1]-1) > 1e-9 {
-			t.Errorf("%s = %v, want %v", name, pair[0], pair[1])
-		}
+	add(0, 20, 10)
+	add(1, 160, 20)
+	blocks = append(blocks, block{Server: "a", InFlight: 16, Pair: 0, PerSecond: 1}, block{Server: "b", InFlight: 16, Pair: 0, PerSecond: 9})
+	got, err := ratioOf(blocks, "a", "b", 1)
+	// Ratios 2 and 8: geometric mean 4. Two pairs have no interval.
+	if err != nil || math.Abs(got.Ratio-4) > 1e-9 || got.Low != 0 || got.High != 0 || got.Pairs != 2 || got.MeanA != 90 || got.MeanB != 15 {
+		t.Errorf("two pairs: %+v, %v", got, err)
+	}
+	add(2, 20, 10)
+	add(3, 160, 20)
+	got, err = ratioOf(blocks, "a", "b", 1)
+	if err != nil || math.Abs(got.Ratio-4) > 1e-9 || got.Pairs != 4 {
+		t.Errorf("four pairs: %+v, %v", got, err)
+	}
+	if got.Low <= 0 || got.Low >= 4 || got.High <= 4 {
+		t.Errorf("the interval %v to %v does not hold the ratio 4", got.Low, got.High)
+	}
+	if again, err := ratioOf(blocks, "a", "b", 1); err != nil || again != got {
+		t.Errorf("the same blocks gave %+v and %+v, %v", got, again, err)
+	}
+	blocks[0].PerSecond = 0
+	if _, err := ratioOf(blocks, "a", "b", 1); err == nil {
+		t.Error("a block that finished nothing has a ratio")
 	}
 }
 
