@@ -89,9 +89,10 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) run -tags $(TAGS) ./test/bench/startdev -out results/start-dev.json
 	$(GO) run -tags $(TAGS) ./test/bench/visibility -out results/visibility.json
 	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
+	$(GO) run -tags $(TAGS) ./test/bench/migrate -executions 10000,100000,1000000 -out results/migrate.json
 
 .PHONY: soak
-soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills, 200 takeovers between processes; the stores on Cassandra 4.1; then one hour of workflows on each kind of database while server and database are killed again and again; JSON in results/
+soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills, 200 takeovers between processes, 100 kills of a migration, and one of 1,000 workflows from stock and back; the stores on Cassandra 4.1; then one hour of workflows on each kind of database while server and database are killed again and again; JSON in results/
 	@mkdir -p results
 	$(GO) test -tags $(TAGS) -count 1 -timeout 1h ./backends/embedded/storage -run Kill -kills $${SOAK_KILLS:-100}
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -count 1 -timeout 6h ./backends/embedded/differential -run 'Agrees|Mutants' \
@@ -103,6 +104,10 @@ soak: build ## 100,000 random statements against Cassandra, 25 bugs built into t
 	  $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./core/store/sequence/... > results/sequences.json
 	TEMPORAL_YCQL_STEPS=$${SOAK_STEPS:-50000} $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners -run 'Chance|Stopped' > results/owners.json
 	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/owners -run Processes -takeovers $${SOAK_TAKEOVERS:-200} > results/takeovers.json
+	TEMPORAL_YCQL_MIGRATE_KILLS=$${SOAK_MIGRATE_KILLS:-100} \
+	  $(GO) test -tags $(TAGS) -json -count 1 -timeout 1h ./core/migrate -run Killed > results/migrate-kills.json
+	TEMPORAL_YCQL_TRAVELLERS=$${SOAK_TRAVELLERS:-1000} TEMPORAL_YCQL_BACKLOG=$${SOAK_BACKLOG:-10000} \
+	  $(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./test/e2e -run '^TestMigration$$' > results/migration.json
 	for server in ycql own; do \
 	  $(GO) run -tags $(TAGS) ./test/bench/soak -server $$server -duration $${SOAK_DURATION:-1h} -out results/soak-$$server.json; \
 	done

@@ -120,7 +120,7 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 		}
 		m, err := migrate.Open(ctx, *o)
 		if err != nil {
-			return cli.Exit(err, 2)
+			return cli.Exit(oneLine(err), 2)
 		}
 		defer func() {
 			if closing := m.Close(); closing != nil && err == nil {
@@ -132,11 +132,14 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 			if errors.As(err, &exit) {
 				return exit
 			}
-			return cli.Exit(err, 1)
+			return cli.Exit(oneLine(err), 1)
 		}
 		return nil
 	}
 }
+
+// oneLine puts several errors behind one another.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 func migrateOptions(c *cli.Context) (*migrate.Options, error) {
 	o := &migrate.Options{
@@ -226,7 +229,7 @@ func migrateVerify(c *cli.Context, m *migrate.Migration) error {
 	r, err := m.Verify(c.Context)
 	switch {
 	case err != nil:
-		return cli.Exit(err, 2)
+		return cli.Exit(oneLine(err), 2)
 	case r == nil: // a dry run
 		return nil
 	case c.Bool("json"):

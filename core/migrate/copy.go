@@ -154,7 +154,7 @@ func (m *Migration) movePart(ctx context.Context, mv *mover, w *work) (more []*w
 		w.Error = err.Error()
 		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		err = errors.Join(err, m.table.saveWork(saving, w))
+		_ = m.table.saveWork(saving, w) // for status to tell; the part is tried again in any case
 	}
 	return nil, err
 }

@@ -55,23 +55,7 @@ func TestCommandsOnYugabyteDB(t *testing.T) {
 	port, err := harness.FreePort()
 	require.NoError(t, err)
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	cmd := exec.Command(binary, "cql", "--dialect", "ycql", "--ephemeral", "--listen", address)
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, cleanEnvironment()
-	database, err := childproc.Start(cmd)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if err := database.Stop(time.Minute); err != nil {
-			t.Errorf("stop the engine: %v\n%s", err, said.String())
-		}
-	})
-	await(t, "the engine to listen", func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-		if err == nil {
-			err = conn.Close()
-		}
-		return err
-	})
+	startEngine(t, binary, "ycql", address)
 	runDocumented(t, filepath.Join("docs", "yugabyte.md"), "yugabyte",
 		[]string{"schema create", "schema update", "schema verify", "doctor", "start"}, map[string]any{"HOSTS": address})
 }
