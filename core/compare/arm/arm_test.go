@@ -1,18 +1,23 @@
 package arm_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite" // the stock arm
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/yugabyte"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/compare"
@@ -124,6 +129,41 @@ func TestKeyspacesOfARealCassandra(t *testing.T) {
 		require.NotEmpty(t, found.SchemaVersion)
 		require.Equal(t, "1", found.Replication)
 	}
+}
+
+// TestHalfADatabaseStaysForNobody interrupts the making of a keyspace sooner and
+// later, until it is not interrupted any more.
+func TestHalfADatabaseStaysForNobody(t *testing.T) {
+	node, err := standalone.Start(standalone.Options{Dialect: parse.Cassandra, Ephemeral: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, node.Close(context.Background())) })
+	a := load(t, arms+"stock-cassandra.yaml",
+		"persistence.datastores.default.cassandra.hosts="+node.Addr().IP.String(), fmt.Sprintf("persistence.datastores.default.cassandra.port=%d", node.Addr().Port))
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": node.Addr().IP.String(), "port": node.Addr().Port, "keyspace": "none"})
+	require.NoError(t, err)
+	admin, err := o.OpenAdmin(t.Context(), backend.Env{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, admin.Close()) })
+	there := func() bool {
+		rows, err := admin.Query(t.Context(), `SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'half'`)
+		require.NoError(t, err)
+		return len(rows) > 0
+	}
+	interrupted := 0
+	for limit := time.Millisecond; ; limit += limit / 4 {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		d, err := a.Create(ctx, "half")
+		cancel()
+		if err == nil {
+			require.True(t, there())
+			require.NoError(t, d.Drop(t.Context()))
+			require.False(t, there())
+			break
+		}
+		interrupted++
+		require.False(t, there(), "after %s: %v", limit, err)
+	}
+	require.Positive(t, interrupted)
 }
 
 // TestADatabaseThatIsNotThereIsALine tells what is wrong with an arm before any block.

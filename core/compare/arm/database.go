@@ -38,6 +38,7 @@ type Database struct {
 	// loaded is the configuration that leads to it.
 	loaded *ours.Loaded
 	files  []string // of file databases, globs
+	made   bool     // by this run, if only in part
 	// release ends the life of a database of this process; nil where it is not held.
 	release func() error
 }
@@ -71,7 +72,11 @@ func (a *Arm) Create(ctx context.Context, name string) (*Database, error) {
 		err = d.createSQL()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the database %s of arm %s: %w", name, a.Name(), err)
+		err = fmt.Errorf("make the database %s of arm %s: %w", name, a.Name(), err)
+		if d.made { // half of it stays for nobody, also where ctx has ended
+			err = errors.Join(err, d.Drop(context.WithoutCancel(ctx)))
+		}
+		return nil, err
 	}
 	return d, nil
 }
@@ -146,6 +151,7 @@ func (d *Database) reserveFiles() error {
 			return fmt.Errorf("%s: %w", found[0], errExists)
 		}
 	}
+	d.made = true
 	if d.arm.kind != sqlite || d.arm.memory() {
 		return nil
 	}
@@ -273,6 +279,7 @@ func (d *Database) createKeyspace(ctx context.Context) error {
 		if len(rows) > 0 {
 			return fmt.Errorf("keyspace %s: %w", d.Name, errExists)
 		}
+		d.made = true
 		return makeSchema(ctx, admin, set, opener, d.Name, d.arm.options.Replication)
 	})
 }
@@ -342,6 +349,7 @@ func (d *Database) createSQL() error {
 			conn.Close()
 			return cmp.Or(listErr, fmt.Errorf("database %s: %w", store.cfg.DatabaseName, errExists))
 		}
+		d.made = true
 		err = schema.NewSetupSchemaTask(conn, &schema.SetupConfig{InitialVersion: "0.0"}, quiet).Run()
 		if err == nil {
 			err = schema.NewUpdateSchemaTask(conn, &schema.UpdateConfig{SchemaName: store.schema}, quiet).Run()

@@ -357,7 +357,7 @@ func (l *Level) Drop(ctx context.Context, spec compare.Spec, keep bool) error {
 		err = b.stores.Close()
 	}
 	switch {
-	case b == nil:
+	case b == nil: // it was not made, or its maker has removed it
 		return nil
 	case keep:
 		return errors.Join(err, b.database.Release())

@@ -1,13 +1,15 @@
 package storelevel_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite" // the stock arm
+	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql" // a stock arm
+	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"     // the same
 
 	"github.com/temporal-ycql/temporal-ycql/backends/cassandra"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
@@ -18,6 +20,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/compare/storelevel"
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
+	"github.com/temporal-ycql/temporal-ycql/internal/postgrestest"
 )
 
 const head = `
@@ -85,40 +88,63 @@ func TestArmsEndInTheSameState(t *testing.T) {
 		{"stock SQLite in a file and the engine in memory", sqliteFile, ycqlMemory, result.ByStores, []string{"workflow", "queued task"}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			level, err := storelevel.New(short())
-			require.NoError(t, err)
-			dir := t.TempDir()
-			run, err := compare.Run(t.Context(), compare.Options{
-				Level: level, A: load(t, "a", tt.a), B: load(t, "b", tt.b), Pairs: 1, Seed: 7, Dir: dir, Margin: 1.05,
-				Contamination: compare.Contamination{Others: 1}, Progress: func(line string) { t.Log(line) },
-			})
-			require.NoError(t, err)
-			require.True(t, run.Complete)
-			require.Len(t, run.Blocks, 2)
-			for _, b := range run.Blocks {
-				require.Greater(t, len(b.Calls), 14, "every kind of call")
-				for name, c := range b.Calls {
-					require.Empty(t, c.Errors, name)
-					require.Equal(t, c.Response.Count(), c.Service.Count(), name)
-					require.Equal(t, c.Completed, c.Response.Count(), name)
-				}
-			}
-			require.Len(t, run.Agreements, 1)
-			require.Equal(t, tt.how, run.Agreements[0].How)
-			require.Empty(t, run.Agreements[0].Differences)
-			require.True(t, run.Agreements[0].Equal)
-			for _, kind := range tt.kinds {
-				n := run.Agreements[0].Counts[kind]
-				require.Greater(t, n[0], int64(5), "%s of %v", kind, run.Agreements[0].Counts)
-				require.Equal(t, n[0], n[1], kind)
-			}
-			again, err := result.Read(compare.Path(dir))
-			require.NoError(t, err)
-			require.Len(t, again.Blocks, len(run.Blocks))
-			left, err := filepath.Glob(filepath.Join(dir, "compare_*"))
-			require.NoError(t, err)
-			require.Empty(t, left)
-		})
+		t.Run(tt.name, func(t *testing.T) { played(t, tt.a, tt.b, tt.how, tt.kinds...) })
 	}
+}
+
+// TestStockPostgreSQLEndsInTheSameState makes databases on a server, with upstream's
+// schema, and drops them.
+func TestStockPostgreSQLEndsInTheSameState(t *testing.T) {
+	db := postgrestest.Start(t)
+	store := fmt.Sprintf(`sql: {pluginName: postgres12, databaseName: temporal, user: %s, connectAddr: "%s:%d", connectProtocol: tcp, maxConns: 10}`, db.User, db.Host, db.Port)
+	a := load(t, "a", store)
+	d, err := a.Create(t.Context(), "mine")
+	require.NoError(t, err)
+	_, err = a.Create(t.Context(), "mine")
+	require.ErrorContains(t, err, "make the database mine of arm a: ")
+	require.NoError(t, d.Drop(t.Context()))
+	require.NoError(t, d.Drop(t.Context()), "dropping what is not there is no fault")
+	run := played(t, store, ycqlMemory, result.ByStores, "workflow", "current workflow", "history", "transfer task", "timer task")
+	require.Equal(t, "stock postgres12", run.Header.Arms[0].Title)
+	require.NotEmpty(t, run.Header.Arms[0].SchemaVersion)
+	require.Contains(t, run.Blocks[0].Quantities, result.DatabaseCPU, "its process is known")
+}
+
+// played runs one pair of blocks and checks that they did the same.
+func played(t *testing.T, a, b, how string, kinds ...string) *result.Run {
+	t.Helper()
+	level, err := storelevel.New(short())
+	require.NoError(t, err)
+	dir := t.TempDir()
+	run, err := compare.Run(t.Context(), compare.Options{
+		Level: level, A: load(t, "a", a), B: load(t, "b", b), Pairs: 1, Seed: 7, Dir: dir, Margin: 1.05,
+		Contamination: compare.Contamination{Others: 1}, Progress: func(line string) { t.Log(line) },
+	})
+	require.NoError(t, err)
+	require.True(t, run.Complete)
+	require.Len(t, run.Blocks, 2)
+	for _, b := range run.Blocks {
+		require.Greater(t, len(b.Calls), 14, "every kind of call")
+		for name, c := range b.Calls {
+			require.Empty(t, c.Errors, name)
+			require.Equal(t, c.Response.Count(), c.Service.Count(), name)
+			require.Equal(t, c.Completed, c.Response.Count(), name)
+		}
+	}
+	require.Len(t, run.Agreements, 1)
+	require.Equal(t, how, run.Agreements[0].How)
+	require.Empty(t, run.Agreements[0].Differences)
+	require.True(t, run.Agreements[0].Equal)
+	for _, kind := range kinds {
+		n := run.Agreements[0].Counts[kind]
+		require.Greater(t, n[0], int64(5), "%s of %v", kind, run.Agreements[0].Counts)
+		require.Equal(t, n[0], n[1], kind)
+	}
+	again, err := result.Read(compare.Path(dir))
+	require.NoError(t, err)
+	require.Len(t, again.Blocks, len(run.Blocks))
+	left, err := filepath.Glob(filepath.Join(dir, "compare_*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	return run
 }
