@@ -181,10 +181,12 @@ type Call struct {
 	Errors   map[string]int64 `json:"errors,omitempty"`
 	Refusals int64            `json:"refusals,omitempty"`
 	Unknown  int64            `json:"unknown,omitempty"`
-	// What the calls cost, in sum. Statements and RoundTrips are counted where the
-	// stores are ours; RoundTrips are those that wait for one another. SerialRounds
-	// and Commits are the embedded engine's count of what a cluster would do one
-	// after the other; calls side by side share them by their statements.
+	// What the calls cost, in sum, those that failed included. Statements and
+	// RoundTrips are counted where the stores are ours or stock's for Cassandra;
+	// RoundTrips are those that wait for one another. SerialRounds and Commits are
+	// what a cluster would do one after the other, by the embedded engine's count: the
+	// mean of calls of this kind that were made one at a time after the measurement,
+	// times Completed.
 	Statements   *int64 `json:"statements,omitempty"`
 	RoundTrips   *int64 `json:"roundTrips,omitempty"`
 	SerialRounds *int64 `json:"serialRounds,omitempty"`

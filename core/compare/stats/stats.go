@@ -72,7 +72,7 @@ func Measure(logRatios []float64, seed uint64) (Effect, error) {
 		}
 	}
 	mean, se := meanAndError(logRatios)
-	e := Effect{Pairs: n, Ratio: math.Exp(mean)}
+	e := Effect{Pairs: n, Ratio: ratio(mean)}
 	if se == 0 {
 		// All pairs agree to the last bit: counts, not times. There is no chance
 		// in them to be estimated.
@@ -89,16 +89,22 @@ func Measure(logRatios []float64, seed uint64) (Effect, error) {
 	interval := func(alpha float64) Interval {
 		half := student.Quantile(1 - alpha/2)
 		return Interval{
-			Low:  math.Exp(mean - se*max(quantile(1-alpha/2), half)),
-			High: math.Exp(mean - se*min(quantile(alpha/2), -half)),
+			Low:  ratio(mean - se*max(quantile(1-alpha/2), half)),
+			High: ratio(mean - se*min(quantile(alpha/2), -half)),
 		}
 	}
 	e.CI95, e.CI90 = interval(0.05), interval(0.10)
 	e.P = max(twoSided(t, mean/se), 2*student.Survival(math.Abs(mean)/se))
 	half := math.Log(e.CI95.High/e.CI95.Low) / 2
-	e.Detectable = math.Exp(half + se*student.Quantile(0.80))
+	e.Detectable = ratio(half + se*student.Quantile(0.80))
 	return e, nil
 }
+
+// widest is the ratio beyond which none is told from another: few pairs of which one
+// was hit by a stall have bounds that no float holds, and JSON has no infinity.
+const widest = 1e9
+
+func ratio(log float64) float64 { return min(widest, max(1/widest, math.Exp(log))) }
 
 // meanAndError returns the mean and its standard error.
 func meanAndError(x []float64) (mean, se float64) {

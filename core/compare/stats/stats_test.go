@@ -1,6 +1,7 @@
 package stats_test
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -175,5 +176,22 @@ func TestFalseAlarmsOfWholeRuns(t *testing.T) {
 		}
 		// Of 200 runs with a chance of 5 %, more than 18 happen once in 100 times.
 		require.LessOrEqual(t, alarms, 18, "%d pairs", n)
+	}
+}
+
+// TestWildPairsHaveFiniteBounds has one pair of which the machine made nonsense.
+func TestWildPairsHaveFiniteBounds(t *testing.T) {
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		e, err := stats.Measure([]float64{0.01 * rng.NormFloat64(), 0.01 * rng.NormFloat64(), 0.01 * rng.NormFloat64(), 300}, seed)
+		require.NoError(t, err)
+		for _, x := range []float64{e.Ratio, e.CI95.Low, e.CI95.High, e.CI90.Low, e.CI90.High, e.P, e.Detectable} {
+			require.False(t, math.IsInf(x, 0) || math.IsNaN(x), "%+v", e)
+			require.Positive(t, x)
+		}
+		require.Less(t, e.CI95.Low, 1.0)
+		require.Greater(t, e.CI95.High, e.Ratio/2)
+		_, err = json.Marshal(e)
+		require.NoError(t, err)
 	}
 }
