@@ -90,6 +90,10 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) run -tags $(TAGS) ./test/bench/visibility -out results/visibility.json
 	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
 	$(GO) run -tags $(TAGS) ./test/bench/migrate -executions 10000,100000,1000000 -out results/migrate.json
+	for arms in embedded-durable:sqlite-file embedded-memory:sqlite-memory; do \
+	  $(BIN)/temporal-server compare --a docs/results/compare/$${arms%:*}.yaml --b docs/results/compare/$${arms#*:}.yaml \
+	    --plan docs/results/compare/one-activity.yaml --out results/compare-$${arms%:*}; \
+	done
 
 .PHONY: soak
 soak: build ## 100,000 random statements against Cassandra, 25 bugs built into the engine that these must find, 100 kills, 200 takeovers between processes, 100 kills of a migration, and one of 1,000 workflows from stock and back; the stores on Cassandra 4.1; then one hour of workflows on each kind of database while server and database are killed again and again; JSON in results/
