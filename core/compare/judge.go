@@ -229,13 +229,9 @@ func bounded(ratio float64) string {
 
 func times(ratio float64) string { return number(ratio) + " times" }
 
-// number shows two or three digits. Intervals of a few wild pairs reach to where no
-// number means anything.
+// number shows two or three digits.
 func number(x float64) string {
-	const beyond = 1e5
 	switch a := math.Abs(x); {
-	case a > beyond:
-		return "over 100,000"
 	case a >= 10:
 		return fmt.Sprintf("%.0f", x)
 	case a >= 1:
