@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -84,7 +85,7 @@ func migrateFlags() []cli.Flag {
 		flags = append(flags,
 			&cli.Float64Flag{Name: side + "-rows-per-second", Usage: "limit of the " + side + "; 0: none"},
 			&cli.Float64Flag{Name: side + "-megabytes-per-second", Usage: "limit of the " + side + "; 0: none"},
-			&cli.IntFlag{Name: side + "-concurrency", Value: 4, Usage: "most requests for pages, or batches of records, that the " + side + " is sent at a time"},
+			&cli.IntFlag{Name: side + "-concurrency", Value: 8, Usage: "most requests for pages, or batches of records, that the " + side + " is sent at a time"},
 			&cli.Float64Flag{Name: side + "-p99-milliseconds", Value: 250, Usage: "time of a request above which the " + side + " is sent fewer at a time"},
 		)
 	}
@@ -103,6 +104,9 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 	return func(c *cli.Context) (err error) {
 		if c.Command.Name != "explain" && c.Args().Present() {
 			return cli.Exit(fmt.Errorf("unexpected argument %q", c.Args().First()), 2)
+		}
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(migrateMemory)
 		}
 		o, err := migrateOptions(c)
 		if err != nil {
@@ -137,6 +141,11 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 		return nil
 	}
 }
+
+// migrateMemory is what the commands' heap is held to, a database inside of the
+// process included. What they need does not grow with the data; what the collector
+// leaves lying about would.
+const migrateMemory = 384 << 20
 
 // oneLine puts several errors behind one another.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

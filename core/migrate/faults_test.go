@@ -2,6 +2,8 @@ package migrate_test
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -221,9 +223,6 @@ func TestDamagedShard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rows, err := k.admin.Query(t.Context(), "SELECT blobAsText(textAsBlob('x')) AS x FROM system.local")
-	_ = rows
-	_ = err
 	set("0xffffff")
 	refused(t, do(t, from, to, state, "init", fenced), "shard 2", "damaged")
 }
@@ -354,4 +353,63 @@ func TestVersions(t *testing.T) {
 	other.Shards = 8
 	_, err = migrate.Open(t.Context(), migrate.Options{From: other, To: to, State: state, Logger: quiet})
 	refused(t, err, "numHistoryShards is 8", "never change")
+}
+
+// Histories of no workflow stay where they are, there and back.
+func TestGarbageIsCountedAndLeft(t *testing.T) {
+	from, to := directory(t, "cassandra", t.TempDir()), directory(t, "ycql", t.TempDir())
+	o := small(t)
+	o.Garbage = true
+	fill(t, from, o)
+	before := contents(t, from)
+	state := t.TempDir()
+	must(t, from, to, state, "init", "copy")
+	m, _ := tool(t, from, to, state, func(o *migrate.Options) { o.AcceptProblems = true })
+	r, err := m.Verify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Clean || r.Garbage == 0 {
+		t.Errorf("garbage %d; %s", r.Garbage, r.Text())
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after := contents(t, to)
+	left := 0
+	for name, r := range before {
+		if _, found := after[name]; found {
+			continue
+		}
+		if r.Kind != records.Branch && r.Kind != records.Node {
+			t.Errorf("%s was not carried", name)
+		}
+		left++
+	}
+	if left == 0 {
+		t.Error("the garbage was carried")
+	}
+	must(t, from, to, state, "switch", "rollback")
+	equal(t, before, contents(t, from))
+}
+
+func TestMetrics(t *testing.T) {
+	from, to, state := pair(t)
+	must(t, from, to, state, "init")
+	metrics := migrate.NewMetrics()
+	if err := do(t, from, to, state, "copy", func(o *migrate.Options) {
+		o.Metrics, o.Limits.Source.RowsPerSecond = metrics, 100 // longer than it takes to be told
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	for _, want := range []string{`migrate_verb{verb="copy"} 1`, "migrate_parts ", "migrate_source_p99_seconds "} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %q in\n%s", want, w.Body)
+		}
+	}
+	if strings.Contains(w.Body.String(), "migrate_rows 0\n") {
+		t.Errorf("no rows were counted:\n%s", w.Body)
+	}
 }

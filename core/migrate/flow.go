@@ -27,7 +27,7 @@ type Limits struct {
 }
 
 const (
-	defaultConcurrency = 4
+	defaultConcurrency = 8
 	defaultP99         = 250
 	// adjustEvery is how often concurrency follows what was measured.
 	adjustEvery = 2 * time.Second

@@ -129,7 +129,7 @@ func (s *Side) source(o records.Options) (*records.Source, error) {
 
 // writer writes records to the side, whose shards are held under fence.
 func (s *Side) writer(fence int64) (*records.Writer, error) {
-	w, err := records.NewWriter(s.raw, records.WriterOptions{Fence: fence})
+	w, err := records.NewWriter(s.raw, records.WriterOptions{Fence: fence, Concurrency: 64})
 	if err != nil {
 		return nil, fmt.Errorf("write the %s: %w", s.Name, err)
 	}

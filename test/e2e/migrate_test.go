@@ -65,10 +65,10 @@ func actTravel(ctx context.Context) (string, error) {
 // wfTravel has everything under way at once: a timer, an activity that is retried,
 // a child, an update that waits, and signals of which one comes before and one
 // after the move.
-func wfTravel(ctx workflow.Context, timer time.Duration) ([]string, error) {
+func wfTravel(ctx workflow.Context, timer, retry time.Duration) ([]string, error) {
 	actx := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1},
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: retry, BackoffCoefficient: 1},
 	})
 	act := workflow.ExecuteActivity(actx, actTravel)
 	fired := workflow.NewTimer(ctx, timer)
@@ -143,11 +143,13 @@ func (s *server) depart(t *testing.T, tag string) *fleet {
 		queue: unique(tag), backlogQueue: unique(tag + "-backlog"),
 		runs: make([]client.WorkflowRun, travellers), backlog: make([]client.WorkflowRun, backlog), updates: make([]client.WorkflowUpdateHandle, travellers),
 	}
+	// The attempts of all together are no more than 25 a second.
+	retry := time.Duration(max(1, travellers/25)) * time.Second
 	stop := work(t, s.Client, f.queue, worker.Options{}, registerTravel)
 	many(t, travellers, func(i int) error {
 		run, err := s.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 			ID: fmt.Sprintf("%s-%d", f.queue, i), TaskQueue: f.queue,
-		}, wfTravel, time.Duration(5+i%40)*time.Second)
+		}, wfTravel, time.Duration(5+i%40)*time.Second, retry)
 		if err != nil {
 			return err
 		}
