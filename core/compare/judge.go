@@ -23,7 +23,8 @@ func leastCalls(quantile float64) int64 { return int64(math.Ceil(10 / (1 - quant
 // Judge answers the questions of a run: for each scenario and call, do the arms
 // differ at p50 and at p99 of response time; for each judged quantity, do they
 // differ. Calls are corrected together for each quantile, quantities together. A
-// quantile is judged where every block holds enough calls for it.
+// quantile is judged where every block holds enough calls for it; a ramp is judged by
+// its knee alone.
 func Judge(r *result.Run, margin float64) []result.Verdict {
 	var all []result.Verdict
 	for _, scenario := range r.Scenarios() {
@@ -32,6 +33,9 @@ func Judge(r *result.Run, margin float64) []result.Verdict {
 			continue
 		}
 		for _, q := range quantiles {
+			if len(pairs[0].A.Steps) > 0 {
+				break // a ramp offers each arm other rates: times at them are no answer
+			}
 			all = append(all, family(r, margin, fmt.Sprintf("%s, p%g of response time", scenario, 100*q), latencies(scenario, pairs, q))...)
 		}
 		all = append(all, family(r, margin, scenario+", quantities", figures(scenario, pairs))...)

@@ -2,6 +2,7 @@ package compare_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,7 +33,7 @@ func TestVerdictsInWords(t *testing.T) {
 		{
 			"a multiple",
 			result.Verdict{Call: "update", Quantile: 0.5, Verdict: stats.Different, Better: "less", Effect: effect(3, 2.5, 3.6)},
-			"B needs 3.0 times the time for update at p50, 95 % interval 2.5 to 3.6 times",
+			"B needs 3 times the time for update at p50, 95 % interval 2.5 to 3.6 times",
 		},
 		{
 			"a quantity",
@@ -47,12 +48,12 @@ func TestVerdictsInWords(t *testing.T) {
 		{
 			"the same",
 			result.Verdict{Call: "get", Quantile: 0.5, Verdict: stats.Same, Margin: 1.05, Effect: effect(1.01, 0.99, 1.02)},
-			"no difference larger than 5.0 % for get at p50",
+			"no difference larger than 5 % for get at p50",
 		},
 		{
 			"undecided",
 			result.Verdict{Call: "get", Quantile: 0.5, Verdict: stats.Undecided, Effect: effect(1.1, 0.9, 1.4)},
-			"undecided for get at p50: B's is 110 % of A's, 95 % interval 90 % to 140 %; a run like this one finds differences from 8.0 % on",
+			"undecided for get at p50: B's is 110 % of A's, 95 % interval 90 % to 140 %; a run like this one finds differences from 8 % on",
 		},
 	}
 	for _, tt := range tests {
@@ -84,4 +85,23 @@ func TestDifferentStatesAreNamed(t *testing.T) {
 		{Scenario: "mix", Pair: 2, Differences: []result.FieldDifference{{Unit: "shard/7", Record: "Execution(wf)", Field: "next_event_id", A: "4", B: "5"}}},
 	}}
 	require.Equal(t, []string{`mix, pair 2: the arms were left in different states: shard/7 Execution(wf) next_event_id: A "4", B "5"`}, compare.Different(run))
+}
+
+// TestARampIsJudgedByItsKnee and not by times at rates that differ.
+func TestARampIsJudgedByItsKnee(t *testing.T) {
+	run := new(result.Run)
+	for i := range 8 {
+		b := block(time.Duration(1+i%2)*time.Millisecond, 0)
+		b.Index, b.Pair, b.Scenario, b.Arm = i, i/2, "ramp", []string{result.A, result.B}[i%2]
+		b.Steps = []result.Step{{Offered: 100, Holds: true}}
+		b.Quantities = map[string]result.Quantity{result.Knee: {Value: float64(100 * (1 + i%2)), Better: "more", Judged: true}}
+		run.Blocks = append(run.Blocks, b)
+	}
+	verdicts := compare.Judge(run, 1.05)
+	require.Len(t, verdicts, 1)
+	require.Equal(t, "B reaches 2 times of A's knee, 95 % interval 2 times to 2 times", verdicts[0].Text)
+	for _, b := range run.Blocks {
+		b.Steps = nil
+	}
+	require.Greater(t, len(compare.Judge(run, 1.05)), 2)
 }
