@@ -124,10 +124,24 @@ fuzz: ## every fuzz target, one minute each (FUZZ_TIME)
 	  $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "$$dir" || exit 1; \
 	done
 
+# An older revision whose server shares keyspaces with this one's in TestTwoReleases.
+FAULTS_RELEASE ?= 35557e2
+OTHER := .cache/release-$(FAULTS_RELEASE)
+$(OTHER)/temporal-server:
+	@mkdir -p $(OTHER)/source
+	git archive $(FAULTS_RELEASE) | tar -x -C $(OTHER)/source
+	cd $(OTHER)/source && $(GO) build -buildvcs=false -tags $(TAGS) -o ../temporal-server ./cmd/server
+
 .PHONY: faults
-faults: build ## crash tests at full length, 20,000 random store calls in a storm, the end-to-end faults twenty times over; JSON in results/
+faults: build $(OTHER)/temporal-server ## every fault and kill at every request of every store call, which writes docs/reliability.md's tables; crash tests at full length, 20,000 random store calls in a storm, the end-to-end faults twenty times over; JSON in results/
 	@mkdir -p results
+	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count 1 -timeout 1h ./core/conformance \
+	  -run '^TestCassandra(EmbeddedEphemeral|SuiteOnYCQLEphemeral)?$$/^faults' > results/fault-areas.json
+	TEMPORAL_YCQL_SERVER="$(CURDIR)/$(BIN)/temporal-server" $(GO) test -tags $(TAGS) -json -count 1 -timeout 4h ./core/conformance \
+	  -run '^TestKills$$' -kill-sample $${FAULTS_SAMPLE:-1} -kill-cassandra $${FAULTS_CASSANDRA_SAMPLE:-20} > results/kills.json
+	$(GO) run ./test/faults -out results/faults.json -docs docs/reliability.md results/fault-areas.json results/kills.json
 	$(GO) test -tags $(TAGS) -json -count 1 -timeout 1h ./core/conformance/storm -calls $${STORM_CALLS:-20000} > results/storm.json
 	$(GO) test -tags $(TAGS) -json -count 1 -timeout 2h ./backends/embedded/storage ./backends/embedded/differential > results/crashes.json
-	$(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count $${FAULTS_COUNT:-20} -timeout 2h \
-	  -run 'Killed|Roles|Interchange|LostReplies' ./test/e2e > results/faults.json
+	TEMPORAL_YCQL_OTHER_SERVER="$(CURDIR)/$(OTHER)/temporal-server" \
+	  $(CASSANDRA) -port 0 -- $(GO) test -tags $(TAGS) -json -count $${FAULTS_COUNT:-20} -timeout 3h \
+	  -run 'Killed|Roles|Interchange|LostReplies|Frozen|Releases' ./test/e2e -freezes 4 > results/faults-e2e.json

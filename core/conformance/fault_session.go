@@ -29,12 +29,20 @@ type faulty struct {
 	err   error
 	hook  func() // called once in place of the fault, if set, after the request
 	wrote bool   // the request that failed was a write
+	dead  bool   // all requests after it fail too, and are not sent
 }
 
 func (f *faulty) arm(at int, w when, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.armed, f.seen, f.at, f.when, f.err, f.hook, f.wrote = true, 0, at, w, err, nil, false
+	f.armed, f.seen, f.at, f.when, f.err, f.hook, f.wrote, f.dead = true, 0, at, w, err, nil, false, false
+}
+
+// die has everything fail after the fault that it is armed with.
+func (f *faulty) die() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dead = true
 }
 
 // hookAfter runs a function after the at-th request, a query, and before its
@@ -68,10 +76,13 @@ func (f *faulty) next() (fails bool, w when, err error) {
 		return false, "", nil
 	}
 	f.seen++
-	hit, hook := f.seen == f.at, f.hook
+	hit, hook, dead := f.seen == f.at, f.hook, f.dead && f.seen > f.at
 	f.mu.Unlock()
 	if hook != nil {
 		return false, "", nil
+	}
+	if dead {
+		return true, before, f.err
 	}
 	return hit, f.when, f.err
 }

@@ -339,6 +339,9 @@ func (x *world) trouble() []sim.Fault {
 		}
 		all = append(all, sim.Fault{Kind: k, Rate: 0.2 + 0.6*x.r.Float64(), Limit: 1 + x.r.IntN(3), Skip: x.r.IntN(2)})
 	}
+	if x.r.IntN(2) == 0 { // there are few blocks
+		all = append(all, sim.Fault{Kind: sim.Rerun, Rate: 0.7, Limit: 2})
+	}
 	return all
 }
 
