@@ -45,6 +45,13 @@ func (s *Side) pager(o records.Options) (*pager, error) {
 // errTooLarge is where even the smallest page of a part was not answered in time.
 var errTooLarge = errors.New("not even a page of one row was answered in time")
 
+// firstWait is how long one waits before what failed is tried again; twice as long
+// each time, up to lastWait.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
 // reader reads one part.
 type reader struct {
 	*pager
@@ -54,7 +61,7 @@ type reader struct {
 
 // page reads the next page and tries again where that may help.
 func (r *reader) page(ctx context.Context, part records.Part, at records.Cursor) (records.Page, error) {
-	begin, wait := time.Now(), 100*time.Millisecond
+	begin, wait := time.Now(), firstWait
 	for {
 		page, err := r.once(ctx, part, at)
 		if err == nil {
@@ -71,6 +78,7 @@ func (r *reader) page(ctx context.Context, part records.Part, at records.Cursor)
 			r.good = 0
 			if r.size < len(pageSizes)-1 {
 				r.size++
+				wait = firstWait // what is asked for next is another page
 			} else if time.Since(begin) > r.side.patience/4 {
 				return page, fmt.Errorf("read %s of the %s: %w: %w", part, r.side.Name, errTooLarge, err)
 			}
@@ -83,7 +91,7 @@ func (r *reader) page(ctx context.Context, part records.Part, at records.Cursor)
 		if err := sleep(ctx, wait); err != nil {
 			return page, err
 		}
-		wait = min(2*wait, 5*time.Second)
+		wait = min(2*wait, lastWait)
 	}
 }
 
@@ -170,7 +178,7 @@ func (p *putter) remove(ctx context.Context, refs []records.Ref) error {
 func (p *putter) do(ctx context.Context, refs []records.Ref, size int, write func(context.Context) error) error {
 	unlock := p.locks.lock(refs)
 	defer unlock()
-	begin, wait := time.Now(), 100*time.Millisecond
+	begin, wait := time.Now(), firstWait
 	for {
 		if err := p.side.flow.acquire(ctx); err != nil {
 			return err
@@ -194,7 +202,7 @@ func (p *putter) do(ctx context.Context, refs []records.Ref, size int, write fun
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
-		wait = min(2*wait, 5*time.Second)
+		wait = min(2*wait, lastWait)
 	}
 }
 
