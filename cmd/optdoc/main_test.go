@@ -36,8 +36,10 @@ func TestStaleDocumentIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(root+"/backends", "backends"); err != nil {
-		t.Fatal(err)
+	for _, sources := range []string{"backends", "core"} {
+		if err := os.Symlink(root+"/"+sources, sources); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := run(true); err == nil || !strings.Contains(err.Error(), "is stale") {
 		t.Fatalf("a stale document gives %v", err)
