@@ -246,7 +246,11 @@ func (s *server) arrive(t *testing.T, f *fleet) {
 		if err == nil && got != "waited" {
 			err = fmt.Errorf("ended with %q", got)
 		}
-		return err
+		if err != nil {
+			resp, describing := s.Client.DescribeWorkflowExecution(t.Context(), f.backlog[i].GetID(), f.backlog[i].GetRunID())
+			return fmt.Errorf("workflow %s of the backlog: %w; %v, %v", f.backlog[i].GetID(), err, resp, describing)
+		}
+		return nil
 	})
 }
 
