@@ -248,7 +248,7 @@ func (s *server) arrive(t *testing.T, f *fleet) {
 		}
 		if err != nil {
 			resp, describing := s.Client.DescribeWorkflowExecution(t.Context(), f.backlog[i].GetID(), f.backlog[i].GetRunID())
-			return fmt.Errorf("workflow %s of the backlog: %w; %v, %v", f.backlog[i].GetID(), err, resp, describing)
+			return errors.Join(fmt.Errorf("workflow %s of the backlog: %w; %v", f.backlog[i].GetID(), err, resp), describing)
 		}
 		return nil
 	})
