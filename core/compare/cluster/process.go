@@ -5,16 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/procfs"
+
+	"github.com/temporal-ycql/temporal-ycql/core/compare/machine"
 )
 
 // procTick is the unit of processor times in /proc: 1/100 s wherever Linux runs Go.
@@ -50,32 +50,13 @@ func residentOf(pid int) (int64, error) {
 	return int64(stat.ResidentMemory()), nil
 }
 
-// cpuOfTree returns the processor time of a process with its children, those that
+// cpuOfTree returns the processor time of a process and all below it, those that
 // have ended included: PostgreSQL has a process for each connection.
 func cpuOfTree(pid int) (time.Duration, error) {
-	all, err := procfs.AllProcs()
-	if err != nil {
-		return 0, fmt.Errorf("list processes: %w", err)
+	if _, err := cpuOf(pid); err != nil {
+		return 0, err // machine.CPU does not tell one that is gone from an idle one
 	}
-	var ticks uint
-	found := false
-	for _, p := range all {
-		stat, err := p.Stat()
-		if err != nil {
-			continue // it has ended since
-		}
-		switch {
-		case p.PID == pid:
-			found = true
-			ticks += stat.UTime + stat.STime + uint(max(0, stat.CUTime+stat.CSTime))
-		case stat.PPID == pid:
-			ticks += stat.UTime + stat.STime
-		}
-	}
-	if !found {
-		return 0, fmt.Errorf("read the processor time of process %d: %w", pid, fs.ErrNotExist)
-	}
-	return time.Duration(ticks) * procTick, nil
+	return machine.CPU(pid), nil
 }
 
 // listenerAt returns the process that listens at a TCP address of this machine.
@@ -88,40 +69,11 @@ func listenerAt(address string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find who listens at %q: %w", address, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	pid, ok := machine.Listener(host, int(port))
+	if !ok {
 		return 0, fmt.Errorf("%s: %w", address, errNoListener)
 	}
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
-		return 0, fmt.Errorf("find who listens at %s: %w", address, err)
-	}
-	sockets := map[string]bool{}
-	const listening = 10       // TCP_LISTEN of the kernel's tcp_states.h
-	v4, err4 := proc.NetTCP()  //nolint:staticcheck // netlink, which it advises, is for those who ask often
-	v6, err6 := proc.NetTCP6() //nolint:staticcheck // the same
-	if err4 != nil && err6 != nil {
-		return 0, fmt.Errorf("find who listens at %s: %w", address, err4)
-	}
-	for _, line := range slices.Concat(v4, v6) {
-		if line.St == listening && line.LocalPort == port {
-			sockets[fmt.Sprintf("socket:[%d]", line.Inode)] = true
-		}
-	}
-	all, err := procfs.AllProcs()
-	if err != nil {
-		return 0, fmt.Errorf("find who listens at %s: %w", address, err)
-	}
-	slices.SortFunc(all, func(a, b procfs.Proc) int { return a.PID - b.PID }) // parents first
-	for _, p := range all {
-		targets, err := p.FileDescriptorTargets()
-		if err != nil {
-			continue // it has ended, or is another user's
-		}
-		if slices.ContainsFunc(targets, func(t string) bool { return sockets[t] }) {
-			return p.PID, nil
-		}
-	}
-	return 0, fmt.Errorf("%s: %w", address, errNoListener)
+	return pid, nil
 }
 
 // allocated is what a Go process has allocated since it started.
