@@ -129,6 +129,14 @@ func (m *Migration) giveShards(ctx context.Context, s *Side) error {
 	return nil
 }
 
+// stillHeld proves that the target is held, and the source if it was fenced.
+func (m *Migration) stillHeld(ctx context.Context) error {
+	if err := m.held(ctx, m.to); err != nil || m.run.FencedAt.IsZero() {
+		return err
+	}
+	return m.held(ctx, m.from)
+}
+
 // held proves that the fence is on all shards of a side.
 func (m *Migration) held(ctx context.Context, s *Side) error {
 	rows, err := m.shardRows(ctx, s)

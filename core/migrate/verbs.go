@@ -20,13 +20,8 @@ func (m *Migration) Copy(ctx context.Context) error {
 			m.printf("copy would write %s to the target. Nothing was written.", what)
 			return nil
 		}
-		if err := m.held(ctx, m.to); err != nil {
+		if err := m.stillHeld(ctx); err != nil {
 			return err
-		}
-		if !m.run.FencedAt.IsZero() {
-			if err := m.held(ctx, m.from); err != nil {
-				return err
-			}
 		}
 		if err := m.admissible(ctx); err != nil {
 			return err

@@ -101,13 +101,8 @@ func (m *Migration) Verify(ctx context.Context) (*Report, error) {
 			m.printf("verify would read both sides and compare them to level %s. Neither side would be changed.", m.Level)
 			return nil
 		}
-		if err := m.held(ctx, m.to); err != nil {
+		if err := m.stillHeld(ctx); err != nil {
 			return err
-		}
-		if !m.run.FencedAt.IsZero() {
-			if err := m.held(ctx, m.from); err != nil {
-				return err
-			}
 		}
 		name := fmt.Sprintf("verify-%d-%s", m.run.Pass, m.Level)
 		var err error
