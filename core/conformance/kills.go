@@ -222,18 +222,21 @@ func (s *staged) whole(t *testing.T, c faultCall, start, finished string) bool {
 	return true
 }
 
-func (k *kills) killDatabase(t *testing.T, c faultCall, at int, w moment, finished string) {
-	s := stageHeld(t, k.direct, k.held)
-	start := anonymous(s.rows(t, c.kind), s.Scene)
+// killDuring kills the database at one request of a call and starts it again. It
+// returns what the call said and since when the database is up; killed is false if
+// the call had ended before that request.
+//
+//nolint:revive,staticcheck // the error is what was seen, not a failure
+func (k *kills) killDuring(t *testing.T, at int, w moment, call func(ctx context.Context) error) (said error, up time.Time, killed bool) {
+	t.Helper()
 	h := k.Hold(at, w == answered)
 	result := make(chan error, 1)
-	go func() { result <- c.call(context.WithoutCancel(t.Context()), s.failing, s.Scene) }()
+	go func() { result <- call(context.WithoutCancel(t.Context())) }()
 	select {
 	case <-h.Here():
-	case err := <-result:
+	case said = <-result:
 		k.Pass()
-		require.NoError(t, err)
-		t.Skip("the call needed fewer requests than before")
+		return said, up, false
 	}
 	k.Pass()
 	if w == underWay {
@@ -241,9 +244,19 @@ func (k *kills) killDatabase(t *testing.T, c faultCall, at int, w moment, finish
 	}
 	k.Kill(t)
 	k.Start(t)
-	up := time.Now()
+	up = time.Now()
 	h.Drop()
-	err := <-result
+	return <-result, up, true
+}
+
+func (k *kills) killDatabase(t *testing.T, c faultCall, at int, w moment, finished string) {
+	s := stageHeld(t, k.direct, k.held)
+	start := anonymous(s.rows(t, c.kind), s.Scene)
+	err, up, killed := k.killDuring(t, at, w, func(ctx context.Context) error { return c.call(ctx, s.failing, s.Scene) })
+	if !killed {
+		require.NoError(t, err)
+		t.Skip("the call needed fewer requests than before")
+	}
 	k.recovered(t, up, func() error { return s.try(t) })
 	k.connect()
 	s.clean = k.direct.stores(t, nil)
@@ -400,24 +413,10 @@ func (k *kills) otherStore(t *testing.T, of costs) {
 	t.Helper()
 	k.ofStore(t, of, k.held, func(t *testing.T, at int, w moment, call func(ctx context.Context) error) (error, bool) {
 		t.Helper()
-		h := k.Hold(at, w == answered)
-		result := make(chan error, 1)
-		go func() { result <- call(context.WithoutCancel(t.Context())) }()
-		select {
-		case <-h.Here():
-		case err := <-result:
-			k.Pass()
+		err, up, killed := k.killDuring(t, at, w, call)
+		if !killed {
 			return err, false
 		}
-		k.Pass()
-		if w == underWay {
-			h.Release()
-		}
-		k.Kill(t)
-		k.Start(t)
-		up := time.Now()
-		h.Drop()
-		err := <-result
 		k.recovered(t, up, func() error {
 			var errs []error
 			for _, db := range []*database{k.held, k.direct} {
