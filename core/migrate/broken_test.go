@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -15,13 +16,16 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/records"
 )
 
-// strange is a deployment of which a test answers requests in the database's place.
+// answer answers a request in the database's place, which next asks.
+type answer func(s *cql.Step, next func() (cql.Result, error)) (cql.Result, error)
+
+// strange is a deployment of which a test answers requests.
 type strange struct {
 	backend.InProcess
-	answer func(*cql.Step) (r cql.Result, answered bool, err error)
+	answer answer
 }
 
-func answered(d migrate.Deployment, by func(*cql.Step) (cql.Result, bool, error)) migrate.Deployment {
+func answered(d migrate.Deployment, by answer) migrate.Deployment {
 	d.Opener = strange{d.Opener.(backend.InProcess), by}
 	return d
 }
@@ -45,10 +49,7 @@ type strangeSession struct {
 }
 
 func (s strangeSession) Exec(ctx context.Context, step *cql.Step) (cql.Result, error) {
-	if r, ok, err := s.of.answer(step); ok {
-		return r, err
-	}
-	return s.Session.Exec(ctx, step)
+	return s.of.answer(step, func() (cql.Result, error) { return s.Session.Exec(ctx, step) })
 }
 
 // leasesOf are the ranges of shards, which are not compared otherwise.
@@ -75,12 +76,19 @@ func TestAFenceThatWasBrokenOffIsTakenOff(t *testing.T) {
 				fill(t, a, small(t))
 				before := contents(t, a)
 				state := t.TempDir()
-				var fenced atomic.Int32
-				breaking := answered(a, func(s *cql.Step) (cql.Result, bool, error) {
-					if !strings.Contains(s.Calls[0].Text, "SET range_id = ?") || fenced.Add(1) <= of.good {
-						return cql.Result{}, false, nil
+				var asked atomic.Int32
+				var good sync.WaitGroup // an error cancels what is under way: it waits for those that are to succeed
+				good.Add(int(of.good))
+				breaking := answered(a, func(s *cql.Step, next func() (cql.Result, error)) (cql.Result, error) {
+					if !strings.Contains(s.Calls[0].Text, "SET range_id = ?") {
+						return next()
 					}
-					return cql.Result{}, true, &cql.Error{Reach: cql.Replied, Message: "broken on purpose"}
+					if asked.Add(1) <= of.good {
+						defer good.Done()
+						return next()
+					}
+					good.Wait()
+					return cql.Result{}, &cql.Error{Reach: cql.Replied, Message: "broken on purpose"}
 				})
 				err := do(t, breaking, b, state, "init", func(o *migrate.Options) { o.Fence = true })
 				require.ErrorContains(t, err, "broken on purpose")
@@ -110,12 +118,12 @@ func TestARollbackThatFindsDifferencesCopiesAgain(t *testing.T) {
 	}
 	k.close()
 	var lost atomic.Int32
-	losing := answered(a, func(s *cql.Step) (cql.Result, bool, error) {
+	losing := answered(a, func(s *cql.Step, next func() (cql.Result, error)) (cql.Result, error) {
 		if !strings.HasPrefix(s.Calls[0].Text, "INSERT INTO history_node") {
-			return cql.Result{}, false, nil
+			return next()
 		}
 		lost.Add(1)
-		return cql.Result{Applied: true}, true, nil
+		return cql.Result{Applied: true}, nil
 	})
 	require.ErrorContains(t, do(t, losing, b, state, "rollback", nil), "verify what was copied back")
 	require.Positive(t, lost.Load(), "nothing was lost: the test shows nothing")
