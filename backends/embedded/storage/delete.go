@@ -149,6 +149,28 @@ func (tx *Txn) deleteKeys(t *Table, p Partition, r rules, lo, hi []byte) error {
 	return nil
 }
 
+// rangesInMemory is how many deletions of ranges are left in Pebble's memory table.
+const rangesInMemory = 64
+
+// deletedRanges flushes the memory table when it holds many deletions of ranges.
+// Pebble cuts them into pieces that do not overlap, anew when something reads after
+// one was added, and keeps in each piece all that cover it: that is quadratic where
+// all begin in one place, as at the head of a queue. In a file there is one of each
+// piece.
+func (s *Store) deletedRanges(n int) {
+	if n == 0 || s.ranges.Add(int64(n)) < rangesInMemory {
+		return
+	}
+	s.ranges.Store(0)
+	err := guarded(func() error {
+		_, err := s.db.AsyncFlush()
+		return err
+	})
+	if err != nil {
+		s.stop(fmt.Errorf("flushing the memory table: %w", err))
+	}
+}
+
 // rowsIn returns the prefixes of all rows with keys in [lo, hi).
 func (tx *Txn) rowsIn(t *Table, p Partition, lo, hi []byte) ([][]byte, error) {
 	it, err := tx.batch.reader().iter(lo, hi)

@@ -58,6 +58,7 @@ type pebbleBatch struct {
 	db      *pebble.DB
 	batch   *pebble.Batch
 	indexed bool
+	ranges  int // deletions of ranges
 }
 
 func newPebbleBatch(db *pebble.DB) *pebbleBatch {
@@ -74,7 +75,7 @@ func must(err error) {
 
 func (b *pebbleBatch) set(key, value []byte)  { must(b.batch.Set(key, value, nil)) }
 func (b *pebbleBatch) del(key []byte)         { must(b.batch.Delete(key, nil)) }
-func (b *pebbleBatch) delRange(lo, hi []byte) { must(b.batch.DeleteRange(lo, hi, nil)) }
+func (b *pebbleBatch) delRange(lo, hi []byte) { must(b.batch.DeleteRange(lo, hi, nil)); b.ranges++ }
 func (b *pebbleBatch) empty() bool            { return b.batch.Empty() }
 func (b *pebbleBatch) close()                 { _ = b.batch.Close() }
 

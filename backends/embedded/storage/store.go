@@ -83,6 +83,7 @@ type Store struct {
 	stopped atomic.Pointer[StoppedError] // writes are refused
 	low     atomic.Bool                  // so are they while the disk is nearly full
 	counts  counters
+	ranges  atomic.Int64 // deletions of ranges since one made the memory table be flushed
 	quit    chan struct{}
 	loops   sync.WaitGroup
 	closed  atomic.Bool

@@ -133,6 +133,7 @@ func (tx *Txn) Commit() (Ticket, error) {
 		for _, l := range tx.latches {
 			raise(&s.stripe[l], n)
 		}
+		s.deletedRanges(tx.batch.ranges)
 	}
 	for _, l := range tx.latches {
 		s.stripe[l].inflight.Add(-1)
