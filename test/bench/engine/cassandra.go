@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 
 	"github.com/gocql/gocql"
@@ -75,21 +73,4 @@ func besides(o options, addr string) (any, error) {
 		out[strings.TrimSuffix(name, "_")] = list
 	}
 	return out, nil
-}
-
-// residentMiB is the memory of this process.
-func residentMiB() float64 {
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for _, line := range strings.Split(string(b), "\n") {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "RssAnon:" {
-			n, err := strconv.Atoi(f[1])
-			if err == nil {
-				return float64(n) / 1024
-			}
-		}
-	}
-	return 0
 }

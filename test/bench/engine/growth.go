@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gocql/gocql"
+
+	"github.com/temporal-ycql/temporal-ycql/test/bench/process"
 )
 
 // pageOf reads one page of a partition from the start.
@@ -164,7 +166,7 @@ func growth(o options) (any, error) {
 		if s.DiskMiB, err = diskMiB(p.dir); err != nil {
 			return nil, err
 		}
-		s.Memory = residentMiB()
+		s.Memory = float64(process.Memory()) / (1 << 20)
 		out = append(out, s)
 	}
 	return out, nil

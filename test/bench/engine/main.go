@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/temporal-ycql/temporal-ycql/test/bench/process"
 	"github.com/temporal-ycql/temporal-ycql/test/bench/result"
 )
 
@@ -86,7 +87,7 @@ func run() error {
 	}
 	r := map[string]any{
 		"date": time.Now().UTC().Format(time.RFC3339), "go": runtime.Version(), "cpus": runtime.NumCPU(), "note": *note,
-		"load_before": load(),
+		"load_before": process.Load(),
 	}
 	for _, name := range strings.Split(*what, ",") {
 		measure := parts[name]
@@ -99,7 +100,7 @@ func run() error {
 			return fmt.Errorf("measure %s: %w", name, err)
 		}
 	}
-	r["load_after"] = load()
+	r["load_after"] = process.Load()
 	return result.Write(*out, r)
 }
 
@@ -112,14 +113,4 @@ func slicesUpTo(list []int, most int) []int {
 		}
 	}
 	return out
-}
-
-// load is the number of processes that ran or wanted to in the minute before.
-func load() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	one, _, _ := strings.Cut(string(b), " ")
-	return one
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/test/bench/process"
 )
 
 // figures are of one block, or of several of one side together.
@@ -18,15 +20,6 @@ type figures struct {
 	CPU float64 `json:"cpu_us"`
 }
 
-// cpu is what this process has used.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // spell runs op again and again in conc goroutines for a while. op gets a number
 // that no other call gets.
 func spell(conc int, length time.Duration, op func(i int) error) (figures, times, error) {
@@ -34,7 +27,7 @@ func spell(conc int, length time.Duration, op func(i int) error) (figures, times
 	errs := make([]error, conc)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	from, used := time.Now(), cpu()
+	from, used := time.Now(), process.CPU()
 	for g := range conc {
 		wg.Go(func() {
 			for time.Since(from) < length {
@@ -47,7 +40,7 @@ func spell(conc int, length time.Duration, op func(i int) error) (figures, times
 		})
 	}
 	wg.Wait()
-	t := times{wall: time.Since(from), cpu: cpu() - used}
+	t := times{wall: time.Since(from), cpu: process.CPU() - used}
 	for _, err := range errs {
 		if err != nil {
 			return figures{}, times{}, err
@@ -79,20 +72,9 @@ func (t times) summary() figures {
 	}
 }
 
-// settle waits until this process is idle, so that compactions which earlier
-// writes left behind are not counted as the cost of what is measured next. It gives
-// up after limit and returns how long it took.
+// settle waits until this process is idle.
 func settle(limit time.Duration) time.Duration {
-	const look = 500 * time.Millisecond
-	from := time.Now()
-	for time.Since(from) < limit {
-		used := cpu()
-		time.Sleep(look)
-		if cpu()-used < look/20 {
-			break
-		}
-	}
-	return time.Since(from)
+	return process.Settle(context.Background(), limit, process.CPU)
 }
 
 // duel is two sides that took turns: A B B A and so on.

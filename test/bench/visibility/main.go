@@ -27,6 +27,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/temporal-ycql/temporal-ycql/test/bench/process"
 	"github.com/temporal-ycql/temporal-ycql/test/bench/result"
 )
 
@@ -143,9 +144,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	r.Medians = medians(r.Blocks)
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		r.Load, _, _ = strings.Cut(string(text), " ")
-	}
+	r.Load = process.Load()
 	return result.Write(o.out, r)
 }
 
@@ -156,20 +155,14 @@ func (s *subject) measure(ctx context.Context, n int, length time.Duration) (blo
 	if s.customAttributes {
 		b.CustomAttributes = customAttributes
 	}
-	before, err := cpu()
-	if err != nil {
-		return b, err
-	}
+	before := process.CPU()
 	began := time.Now()
 	done, err := s.load(ctx, n, func(int64) bool { return time.Since(began) < length })
 	took := time.Since(began)
 	if err != nil {
 		return b, err
 	}
-	after, err := cpu()
-	if err != nil {
-		return b, err
-	}
+	after := process.CPU()
 	b.Workflows = done
 	b.PerSecond = float64(done) / took.Seconds()
 	b.CPU = (after - before).Seconds() * 1000 / float64(done)
@@ -194,15 +187,6 @@ func (s *subject) load(ctx context.Context, n int, more func(next int64) bool) (
 	}
 	group.Wait()
 	return done.Load(), errors.Join(errs...)
-}
-
-// cpu is the processor time of this process so far.
-func cpu() (time.Duration, error) {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("read the processor time: %w", err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 // medians has one entry for each store, attributes and number in flight, in the

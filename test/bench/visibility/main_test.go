@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
+
+	"github.com/temporal-ycql/temporal-ycql/test/bench/process"
 )
 
 // What is measured is the work that it claims to be.
@@ -58,15 +60,13 @@ func BenchmarkWorkflow(b *testing.B) {
 					x, err := open(context.Background(), i, b.TempDir(), custom, 1000)
 					require.NoError(b, err)
 					defer func() { require.NoError(b, x.db.Close()) }()
-					before, err := cpu()
-					require.NoError(b, err)
+					before := process.CPU()
 					b.ReportAllocs()
 					b.ResetTimer()
 					_, err = x.load(context.Background(), n, func(next int64) bool { return next < int64(b.N) })
 					b.StopTimer()
 					require.NoError(b, err)
-					after, err := cpu()
-					require.NoError(b, err)
+					after := process.CPU()
 					b.ReportMetric((after-before).Seconds()*1000/float64(b.N), "cpu-ms/op")
 				})
 			}
