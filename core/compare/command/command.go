@@ -8,13 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
-
-	"go.temporal.io/server/common/headers"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/compare"
@@ -86,7 +82,7 @@ func Run(ctx context.Context, q Request) error {
 	run, err := compare.Run(ctx, compare.Options{
 		Level: level, A: a, B: b, Pairs: plan.Pairs, Seed: plan.Seed, Same: q.Same, Dir: q.Out, Keep: q.Keep,
 		Contamination: plan.Contamination, Margin: 1 + plan.Margin, Progress: progress.show,
-		Header: result.Header{Command: q.command(), Program: program(), Plan: raw, Shards: shards},
+		Header: result.Header{Command: q.command(), Program: compare.Program(revision), Plan: raw, Shards: shards},
 	})
 	progress.end()
 	page := filepath.Join(q.Out, "report.html")
@@ -202,21 +198,6 @@ func (q *Request) command() []string {
 // revision is that of the source where the linker is told so (-X); the toolchain
 // stamps none into builds of work trees.
 var revision string
-
-func program() result.Program {
-	p := result.Program{Name: "temporal-ycql", Server: headers.ServerVersion, Go: runtime.Version(), Revision: revision}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				p.Revision = s.Value
-			case "vcs.modified":
-				p.Modified = s.Value == "true"
-			}
-		}
-	}
-	return p
-}
 
 // Share reads "10%" or "0.1".
 func Share(s string) (float64, error) {

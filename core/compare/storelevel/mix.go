@@ -33,6 +33,12 @@ const (
 	getTasks        = "GetTasks"
 	completeQueue   = "CompleteTasksLessThan"
 	updateTaskQueue = "UpdateTaskQueue"
+	// Not part of the mix, but made before it, or for those who choose themselves.
+	makeShard       = "GetOrCreateShard"
+	takeShard       = "UpdateShard, taking over"
+	createTaskQueue = "CreateTaskQueue"
+	appendHistory   = "AppendHistoryNodes"
+	reverseHistory  = "ReadHistoryBranchReverse"
 )
 
 // op is one store call of a sequence. Its request is made beforehand.

@@ -37,17 +37,38 @@ var branches = p.NewHistoryBranchUtil(serialization.NewSerializer())
 // create starts a workflow.
 func (m *mix) create() *op {
 	m.made++
-	w := &workflow{id: fmt.Sprintf("workflow-%06d", m.made), run: text(m.uuid()), branch: text(m.uuid()), version: 1, next: 1, txn: 1}
-	w.shard = m.shardOf(w.id)
+	w := m.workflow(fmt.Sprintf("workflow-%06d", m.made))
 	w.left = 2 + m.rng.IntN(2*m.o.Updates)
+	request := m.creation(w)
+	m.running, m.all = append(m.running, w), append(m.all, w)
+	o := w.shard.write(w.follow(&op{name: createWorkflow, call: func(ctx context.Context, s *arm.Stores) error {
+		_, err := s.Executions.CreateWorkflowExecution(ctx, request)
+		return err
+	}}))
+	o.settle = m.settled(w, 1)
+	w.created = o
+	return o
+}
+
+// workflow draws the ids of a workflow that is not created yet.
+func (m *mix) workflow(id string) *workflow {
+	w := &workflow{id: id, run: text(m.uuid()), branch: text(m.uuid()), version: 1, next: 1, txn: 1}
+	w.shard = m.shardOf(w.id)
 	token, err := branches.NewHistoryBranch("", "", "", w.run, &w.branch, nil, 0, 0, 0)
 	if err != nil {
 		panic(err) // the ids are well formed
 	}
 	w.token = token
-	events := m.events(w, 2, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
+	return w
+}
+
+// firstEvents is how many events a creation writes.
+const firstEvents = 2
+
+func (m *mix) creation(w *workflow) *p.CreateWorkflowExecutionRequest {
+	events := m.events(w, firstEvents, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
 	state, info := m.state(w, false), m.info(w)
-	request := &p.CreateWorkflowExecutionRequest{
+	return &p.CreateWorkflowExecutionRequest{
 		ShardID: w.shard.id, RangeID: rangeID, Mode: p.CreateWorkflowModeBrandNew, ArchetypeID: chasm.WorkflowArchetypeID,
 		NewWorkflowSnapshot: p.WorkflowSnapshot{
 			ExecutionInfo: info, ExecutionState: state, NextEventID: w.next, DBRecordVersion: 1,
@@ -61,30 +82,13 @@ func (m *mix) create() *op {
 		},
 		NewWorkflowEvents: []*p.WorkflowEvents{events},
 	}
-	m.running, m.all = append(m.running, w), append(m.all, w)
-	o := w.shard.write(w.follow(&op{name: createWorkflow, call: func(ctx context.Context, s *arm.Stores) error {
-		_, err := s.Executions.CreateWorkflowExecution(ctx, request)
-		return err
-	}}))
-	o.settle = m.settled(w, 1)
-	w.created = o
-	return o
 }
 
 // step updates a workflow, or closes it if that is its last update.
 func (m *mix) step(w *workflow) *op {
-	before := w.next
-	w.version++
 	w.left--
 	closes := w.left <= 0
-	mutation := p.WorkflowMutation{Condition: before, DBRecordVersion: w.version}
-	m.change(w, &mutation, closes)
-	events := m.events(w, 1+m.rng.IntN(4), enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
-	mutation.ExecutionInfo, mutation.ExecutionState, mutation.NextEventID = m.info(w), m.state(w, closes), w.next
-	request := &p.UpdateWorkflowExecutionRequest{
-		ShardID: w.shard.id, RangeID: rangeID, Mode: p.UpdateWorkflowModeUpdateCurrent, ArchetypeID: chasm.WorkflowArchetypeID,
-		UpdateWorkflowMutation: mutation, UpdateWorkflowEvents: []*p.WorkflowEvents{events},
-	}
+	request := m.update(w, closes)
 	name := updateWorkflow
 	if closes {
 		name = closeWorkflow
@@ -102,6 +106,19 @@ func (m *mix) step(w *workflow) *op {
 	}}))
 	o.settle = m.settled(w, w.version)
 	return o
+}
+
+func (m *mix) update(w *workflow, closes bool) *p.UpdateWorkflowExecutionRequest {
+	before := w.next
+	w.version++
+	mutation := p.WorkflowMutation{Condition: before, DBRecordVersion: w.version}
+	m.change(w, &mutation, closes)
+	events := m.events(w, 1+m.rng.IntN(4), enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+	mutation.ExecutionInfo, mutation.ExecutionState, mutation.NextEventID = m.info(w), m.state(w, closes), w.next
+	return &p.UpdateWorkflowExecutionRequest{
+		ShardID: w.shard.id, RangeID: rangeID, Mode: p.UpdateWorkflowModeUpdateCurrent, ArchetypeID: chasm.WorkflowArchetypeID,
+		UpdateWorkflowMutation: mutation, UpdateWorkflowEvents: []*p.WorkflowEvents{events},
+	}
 }
 
 // change draws what an update does to the maps and task queues of a workflow.
@@ -374,59 +391,6 @@ func (m *mix) renewShard(s *shard) *op {
 	}}
 }
 
-// info describes a queue.
-func (m *mix) queueInfo(q *queue) *persistencespb.TaskQueueInfo {
-	return &persistencespb.TaskQueueInfo{
-		NamespaceId: text(m.namespace), Name: q.name, TaskType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-		Kind: enumspb.TASK_QUEUE_KIND_NORMAL, AckLevel: q.ack, LastUpdateTime: timestamppb.New(m.now()),
-	}
-}
-
-// matching appends to a queue, reads it or acknowledges it, one after the other as
-// matching does.
-func (m *mix) matching(q *queue) *op {
-	switch n := m.rng.IntN(10); {
-	case n < 5:
-		request := &p.CreateTasksRequest{TaskQueueInfo: &p.PersistedTaskQueueInfo{Data: m.queueInfo(q), RangeID: rangeID}}
-		for range 1 + m.some(20) {
-			q.task++
-			request.Tasks = append(request.Tasks, &persistencespb.AllocatedTaskInfo{TaskId: q.task, Data: &persistencespb.TaskInfo{
-				NamespaceId: text(m.namespace), WorkflowId: "workflow", RunId: text(m.namespace), ScheduledEventId: q.task, CreateTime: timestamppb.New(m.now()),
-			}})
-			request.Subqueues = append(request.Subqueues, 0)
-		}
-		return q.follow(&op{name: createTasks, call: func(ctx context.Context, s *arm.Stores) error {
-			_, err := s.Tasks.CreateTasks(ctx, request)
-			return err
-		}})
-	case n < 8:
-		request := &p.GetTasksRequest{
-			NamespaceID: text(m.namespace), TaskQueue: q.name, TaskType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-			InclusiveMinTaskID: q.ack + 1, ExclusiveMaxTaskID: q.task + 1, PageSize: tasksPage, UseLimit: true,
-		}
-		return q.follow(&op{name: getTasks, call: func(ctx context.Context, s *arm.Stores) error {
-			_, err := s.Tasks.GetTasks(ctx, request)
-			return err
-		}})
-	case n < 9:
-		q.ack = max(q.ack, q.task-int64(m.rng.IntN(20)))
-		request := &p.CompleteTasksLessThanRequest{
-			NamespaceID: text(m.namespace), TaskQueueName: q.name, TaskType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-			ExclusiveMaxTaskID: q.ack + 1, Limit: 100_000,
-		}
-		return q.follow(&op{name: completeQueue, call: func(ctx context.Context, s *arm.Stores) error {
-			_, err := s.Tasks.CompleteTasksLessThan(ctx, request)
-			return err
-		}})
-	default:
-		request := &p.UpdateTaskQueueRequest{RangeID: rangeID, PrevRangeID: rangeID, TaskQueueInfo: m.queueInfo(q)}
-		return q.follow(&op{name: updateTaskQueue, call: func(ctx context.Context, s *arm.Stores) error {
-			_, err := s.Tasks.UpdateTaskQueue(ctx, request)
-			return err
-		}})
-	}
-}
-
 // setUp makes the shards and queues of a mix.
 func (m *mix) setUp(ctx context.Context, s *arm.Stores) error {
 	n := m.o.Shards
@@ -434,18 +398,23 @@ func (m *mix) setUp(ctx context.Context, s *arm.Stores) error {
 		n = m.o.warmShards()
 	}
 	for i := range int32(n) {
-		id := m.firstID + i
-		_, err := s.Shards.GetOrCreateShard(ctx, &p.GetOrCreateShardRequest{
-			ShardID: id, InitialShardInfo: shardInfo(id), LifecycleContext: context.WithoutCancel(ctx),
-		})
-		if err != nil {
-			return fmt.Errorf("make shard %d: %w", id, err)
+		if err := m.makeShard(m.firstID+i).call(ctx, s); err != nil {
+			return fmt.Errorf("make shard %d: %w", m.firstID+i, err)
 		}
 	}
 	for _, q := range m.queues {
-		if _, err := s.Tasks.CreateTaskQueue(ctx, &p.CreateTaskQueueRequest{RangeID: rangeID, TaskQueueInfo: m.queueInfo(q)}); err != nil {
+		if err := m.makeQueue(q).call(ctx, s); err != nil {
 			return fmt.Errorf("make task queue %s: %w", q.name, err)
 		}
 	}
 	return nil
+}
+
+func (m *mix) makeShard(id int32) *op {
+	return &op{name: makeShard, call: func(ctx context.Context, s *arm.Stores) error {
+		_, err := s.Shards.GetOrCreateShard(ctx, &p.GetOrCreateShardRequest{
+			ShardID: id, InitialShardInfo: shardInfo(id), LifecycleContext: context.WithoutCancel(ctx),
+		})
+		return err
+	}}
 }
