@@ -90,6 +90,11 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	$(GO) run -tags $(TAGS) ./test/bench/visibility -out results/visibility.json
 	$(GO) run -tags $(TAGS) ./test/bench/engine -out results/embedded-targets.json
 	$(GO) run -tags $(TAGS) ./test/bench/migrate -executions 10000,100000,1000000 -out results/migrate.json
+	for arm in embedded-ycql-durable embedded-ycql-memory; do \
+	  $(GO) run -tags $(TAGS) ./test/bench/growth -arm test/bench/compare/$$arm.yaml -out results/growth-$$arm.json | tee results/growth-$$arm.txt; \
+	done
+	env -u CQL_TEST_CASSANDRA $(CASSANDRA) -port 19042 -heap 2048 -durable -- $(GO) run -tags $(TAGS) ./test/bench/growth \
+	  -arm test/bench/compare/ours-cassandra.yaml -max $${GROWTH_CASSANDRA:-1000000} -out results/growth-ours-cassandra.json | tee results/growth-ours-cassandra.txt
 	for arms in embedded-durable:sqlite-file embedded-memory:sqlite-memory; do \
 	  $(BIN)/temporal-server compare --a docs/results/compare/$${arms%:*}.yaml --b docs/results/compare/$${arms#*:}.yaml \
 	    --plan docs/results/compare/one-activity.yaml --out results/compare-$${arms%:*}; \
