@@ -175,7 +175,7 @@ func (m *Migration) locked(ctx context.Context, do func(context.Context) error) 
 	if err != nil {
 		return err
 	}
-	defer l.release(ctx)
+	defer l.Release(ctx)
 	watching, stop := context.WithCancel(held)
 	defer stop()
 	if m.Control != "" {

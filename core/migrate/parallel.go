@@ -2,35 +2,27 @@ package migrate
 
 import (
 	"context"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // each does something for 0 to n-1, up to 16 side by side, and stops at the first
-// error.
+// error, which is the cause that the others' context ends with.
 func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var mu sync.Mutex
-	at := 0
-	next := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if at >= n || ctx.Err() != nil {
-			return 0, false
-		}
-		at++
-		return at - 1, true
-	}
-	var wg sync.WaitGroup
-	for range min(n, workers) {
-		wg.Go(func() {
-			for i, ok := next(); ok; i, ok = next() {
-				if err := do(ctx, i); err != nil {
-					cancel(err)
-				}
+	g, all := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for i := 0; i < n && all.Err() == nil; i++ {
+		g.Go(func() error {
+			select {
+			case <-all.Done(): // while it waited for its turn
+				return nil
+			default:
+				return do(all, i)
 			}
 		})
 	}
-	wg.Wait()
+	if g.Wait() != nil {
+		return context.Cause(all) // the first error, or what ended ctx before it
+	}
 	return context.Cause(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/core/lease"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
 )
 
@@ -152,18 +153,8 @@ func (t *table) parts(ctx context.Context) (map[string]*work, error) {
 	return all, nil
 }
 
-// leaseTime is how long a migrator that died keeps others out. A living one
-// renews its lease every third of that.
+// leaseTime is how long a migrator that died keeps others out.
 const leaseTime = 30 * time.Second
-
-// lease is the right to change a run: one migrator at a time.
-type lease struct {
-	table  *table
-	owner  string
-	time   time.Duration
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-}
 
 // errBusy is the cause where another migrator is at work.
 var errBusy = errors.New("another migrator is at work on this target")
@@ -178,11 +169,11 @@ type owner struct {
 
 func (o owner) String() string { return fmt.Sprintf("process %d on %s", o.Process, o.Host) }
 
-// take takes the lease of the run, or fails at once if somebody else has it who
-// may be alive: a migrator before this one that used the same state directory,
-// whose lock the caller holds, is not. The context that it returns ends when the
-// lease is lost.
-func (t *table) take(ctx context.Context, state string) (*lease, context.Context, error) {
+// take takes the lease of the run, the right to change it: one migrator at a time.
+// It fails at once if somebody else has it who may be alive: a migrator before this
+// one that used the same state directory, whose lock the caller holds, is not. The
+// context that it returns ends when the lease is lost.
+func (t *table) take(ctx context.Context, state string) (*lease.Held, context.Context, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "an unknown host"
@@ -191,75 +182,34 @@ func (t *table) take(ctx context.Context, state string) (*lease, context.Context
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &lease{table: t, owner: string(text), time: leaseTime, done: make(chan struct{})}
+	row := &lease.Row{
+		Admin: t.admin, Table: t.name, Key: []string{"run", "item"}, Values: []any{runName, itemLease}, Column: "value", Time: leaseTime,
+	}
 	begin := time.Now()
-	ok, err := t.admin.CAS(ctx, fmt.Sprintf("INSERT INTO %s (run, item, value) VALUES (?, ?, ?) IF NOT EXISTS USING TTL %d",
-		t.name, int(l.time.Seconds())), runName, itemLease, l.owner)
+	ok, err := row.Take(ctx, string(text))
 	if err != nil {
 		return nil, nil, fmt.Errorf("take the lease of the run: %w", err)
 	}
 	if !ok {
-		holder, _, err := t.get(ctx, itemLease)
+		holder, err := row.Owner(ctx)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("look who has the lease of the run: %w", err)
 		}
 		var other owner
 		if err := json.Unmarshal([]byte(holder), &other); err == nil && other.State == state {
-			if ok, err = l.rewrite(ctx, holder); err != nil {
+			if ok, err = row.Replace(ctx, holder, string(text)); err != nil {
 				return nil, nil, fmt.Errorf("take the lease of the run: %w", err)
 			}
 		}
 		if !ok {
-			return nil, nil, fmt.Errorf("%w (%s): wait until it has ended; if it was killed, its lease ends within %s", errBusy, other, l.time)
+			return nil, nil, fmt.Errorf("%w (%s): wait until it has ended; if it was killed, its lease ends within %s", errBusy, other, leaseTime)
 		}
 	}
-	held, cancel := context.WithCancelCause(ctx)
-	l.cancel = cancel
-	go l.renew(held, begin.Add(l.time))
+	l, held := row.Keep(ctx, string(text), begin, func(err error) error {
+		if err != nil {
+			return fmt.Errorf("the lease of the run could not be renewed: %w", err)
+		}
+		return errors.New("the lease of the run was lost to another migrator: run the command again when that has ended")
+	})
 	return l, held, nil
-}
-
-// rewrite makes the lease ours for another while, if it is before's.
-func (l *lease) rewrite(ctx context.Context, before string) (bool, error) {
-	return l.table.admin.CAS(ctx, fmt.Sprintf("UPDATE %s USING TTL %d SET value = ? WHERE run = ? AND item = ? IF value = ?",
-		l.table.name, int(l.time.Seconds())), l.owner, runName, itemLease, before)
-}
-
-// renew extends the lease until ctx is done. As with the schema's lock, the row is
-// inserted once and its column rewritten: the column carries the row on, and the
-// condition tests it. A lease that cannot be extended ends ctx while it lasts.
-func (l *lease) renew(ctx context.Context, expires time.Time) {
-	defer close(l.done)
-	tick := time.NewTicker(l.time / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		begin := time.Now()
-		request, cancel := context.WithTimeout(ctx, l.time/4)
-		ok, err := l.rewrite(request, l.owner)
-		cancel()
-		switch {
-		case err == nil && ok:
-			expires = begin.Add(l.time)
-		case err == nil:
-			l.cancel(errors.New("the lease of the run was lost to another migrator: run the command again when that has ended"))
-			return
-		case !time.Now().Add(l.time / 3).Before(expires):
-			l.cancel(fmt.Errorf("the lease of the run could not be renewed: %w", err))
-			return
-		}
-	}
-}
-
-// release ends the lease. Should that not work, it ends by itself.
-func (l *lease) release(ctx context.Context) {
-	l.cancel(nil)
-	<-l.done
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	_, _ = l.table.admin.CAS(ctx, "DELETE FROM "+l.table.name+" WHERE run = ? AND item = ? IF value = ?", runName, itemLease, l.owner)
 }

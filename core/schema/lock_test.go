@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/core/lease"
 )
 
 // lockTable is the row that locks are: owner, and until when. Its clock is that
@@ -46,13 +47,13 @@ func (l *lockTable) CAS(_ context.Context, text string, args ...any) (bool, erro
 		if !l.free() {
 			return false, nil
 		}
-		l.owner, l.until = owner, time.Now().Add(lease)
+		l.owner, l.until = owner, time.Now().Add(lockTime)
 	case strings.HasPrefix(text, "UPDATE"):
 		owner = args[2].(string)
 		if l.free() || l.owner != owner {
 			return false, nil
 		}
-		l.until = time.Now().Add(lease)
+		l.until = time.Now().Add(lockTime)
 	case strings.HasPrefix(text, "DELETE"):
 		if l.free() || l.owner != owner {
 			return false, nil
@@ -62,7 +63,7 @@ func (l *lockTable) CAS(_ context.Context, text string, args ...any) (bool, erro
 	return true, nil
 }
 
-func mustAcquire(t *testing.T, admin cql.Admin) (*lock, context.Context) {
+func mustAcquire(t *testing.T, admin cql.Admin) (*lease.Held, context.Context) {
 	t.Helper()
 	l, held, err := acquire(t.Context(), admin, "k", func(string) {})
 	if err != nil {
@@ -75,11 +76,11 @@ func TestLockIsKeptWhileItsHolderLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := &lockTable{}
 		l, held := mustAcquire(t, table)
-		time.Sleep(10 * lease) // of the bubble's clock
+		time.Sleep(10 * lockTime) // of the bubble's clock
 		if held.Err() != nil || table.free() {
 			t.Fatalf("after ten leases: %v, free %v", context.Cause(held), table.free())
 		}
-		l.release(t.Context())
+		l.Release(t.Context())
 		if !table.free() || held.Err() == nil {
 			t.Fatal("release does not give the lock back")
 		}
@@ -88,20 +89,20 @@ func TestLockIsKeptWhileItsHolderLives(t *testing.T) {
 
 func TestLockPassesOnWhenItsHolderDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := &lockTable{owner: "somebody who died", until: time.Now().Add(lease)}
+		table := &lockTable{owner: "somebody who died", until: time.Now().Add(lockTime)}
 		var waitedFor []string
 		begin := time.Now()
 		l, _, err := acquire(t.Context(), table, "k", func(owner string) { waitedFor = append(waitedFor, owner) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if waited := time.Since(begin); waited < lease || waited > lease+2*time.Second {
+		if waited := time.Since(begin); waited < lockTime || waited > lockTime+2*time.Second {
 			t.Errorf("waited %v", waited)
 		}
 		if len(waitedFor) != 1 || waitedFor[0] != "somebody who died" {
 			t.Errorf("told %q", waitedFor)
 		}
-		l.release(t.Context())
+		l.Release(t.Context())
 	})
 }
 
@@ -111,7 +112,7 @@ func TestLostLockEndsTheWork(t *testing.T) {
 		give func(*lockTable)
 		want string
 	}{
-		{"somebody took it over", func(l *lockTable) { l.owner, l.until = "another", time.Now().Add(lease) }, "the update's lock was taken over by another one (another): run it again"},
+		{"somebody took it over", func(l *lockTable) { l.owner, l.until = "another", time.Now().Add(lockTime) }, "the update's lock was taken over by another one (another): run it again"},
 		{"the database is away for long", func(l *lockTable) { l.broken = errors.New("no answer") }, "the update's lock could not be renewed: no answer"},
 	}
 	for _, tt := range tests {
@@ -127,10 +128,10 @@ func TestLostLockEndsTheWork(t *testing.T) {
 				if got := context.Cause(held); got == nil || got.Error() != tt.want {
 					t.Errorf("cause = %v, want %s", got, tt.want)
 				}
-				if since := time.Since(begin); since >= lease {
+				if since := time.Since(begin); since >= lockTime {
 					t.Errorf("the work went on for %v, when another may hold the lock", since)
 				}
-				l.release(t.Context())
+				l.Release(t.Context())
 			})
 		})
 	}

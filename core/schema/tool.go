@@ -179,7 +179,7 @@ func (t *Tool) update(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer l.release(ctx)
+		defer l.Release(ctx)
 		ctx = held
 		// The one that was waited for may have done it.
 		if v, err = ReadVersion(ctx, t.Admin, t.Keyspace); err != nil {
