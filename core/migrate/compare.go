@@ -16,6 +16,8 @@ type comparison struct {
 	m     *Migration
 	a, b  *pager
 	level records.Level
+	// tolerance of instants of expiry, in milliseconds; 0 is that of package records.
+	tolerance int64
 	// name is under which digests of parts are kept in the state directory, so that
 	// a comparison that was broken off goes on; "" keeps none.
 	name string
@@ -210,6 +212,9 @@ func (c *comparison) differences(ctx context.Context, slots []records.SlotDiff, 
 func (c *comparison) group(ctx context.Context, slots []records.Slot) ([]records.RecordDiff, error) {
 	form := c.newDigest()
 	ka, kb := records.NewKeys(form, slots...), records.NewKeys(form, slots...)
+	if c.tolerance > 0 {
+		ka.Tolerance = c.tolerance
+	}
 	read := func(p *pager, k *records.Keys) error {
 		parts := partsOf(p, slots, spans(c.m.From.Shards))
 		var mu sync.Mutex

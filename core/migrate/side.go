@@ -127,9 +127,10 @@ func (s *Side) source(o records.Options) (*records.Source, error) {
 	return src, nil
 }
 
-// writer writes records to the side, whose shards are held under fence.
+// writer writes records to the side, whose shards are held under fence. Its queues
+// are written as held, too, but for those that expire.
 func (s *Side) writer(fence int64) (*records.Writer, error) {
-	w, err := records.NewWriter(s.raw, records.WriterOptions{Fence: fence, Concurrency: 64})
+	w, err := records.NewWriter(s.raw, records.WriterOptions{Fence: fence, Concurrency: 64, HoldQueues: true})
 	if err != nil {
 		return nil, fmt.Errorf("write the %s: %w", s.Name, err)
 	}

@@ -58,6 +58,7 @@ type opened struct {
 	admin  cql.Admin
 	source *records.Source
 	writer *records.Writer
+	ex     exec.Executor // of the dialect itself
 	whole  bool
 	close  func()
 }
@@ -91,7 +92,7 @@ func open(t testing.TB, d migrate.Deployment) *opened {
 		t.Fatal(err)
 	}
 	ex := exec.New(c.Session, c.Dialect, nil)
-	o := &opened{t: t, admin: admin, whole: ex.Traits().WholeNodes}
+	o := &opened{t: t, admin: admin, ex: ex, whole: ex.Traits().WholeNodes}
 	closers := []func() error{admin.Close, c.Session.Close}
 	var read exec.Executor = ex
 	if ex.Traits().Sequenced {

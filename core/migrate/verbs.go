@@ -60,7 +60,7 @@ func (m *Migration) Copy(ctx context.Context) error {
 }
 
 // Switch hands ownership to the target: the source stays fenced, the target's
-// shards are given to its servers.
+// queues and shards are given to its servers.
 func (m *Migration) Switch(ctx context.Context) error {
 	return m.exclusively(ctx, "switch", func(ctx context.Context) error {
 		if m.DryRun {
@@ -83,7 +83,7 @@ func (m *Migration) Switch(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := m.giveShards(ctx, m.to); err != nil {
+		if err := m.give(ctx, m.to); err != nil {
 			return fmt.Errorf("%w: run switch again", err)
 		}
 		m.printf("Switched: %s is open to its servers, %s stays fenced.", m.run.To, m.run.From)

@@ -184,36 +184,41 @@ func (j *job) run(ctx context.Context, w *Writer) error {
 	}
 }
 
-// send sends a write. Lives are counted from now; what has expired meanwhile is
-// left out.
+// send sends a write, and again while it is too slow for what expires.
 func (w *Writer) send(ctx context.Context, all *write) error {
-	if !slices.ContainsFunc(all.expires, func(e int64) bool { return e != 0 }) {
-		return w.ex.Write(ctx, &all.Write)
-	}
 	for attempt := 0; ; attempt++ {
-		begun := w.o.Now()
-		living := all.Write
-		living.Mutations = nil
-		rows := 0
-		for i, m := range all.Mutations {
-			if e := all.expires[i]; e != 0 {
-				if m.TTL = w.life(e, begun); m.TTL == 0 {
-					continue
-				}
-			}
-			living.Mutations = append(living.Mutations, m)
-			if m.Op != plan.Assert {
-				rows++
-			}
-		}
-		if rows == 0 {
-			return nil
-		}
-		err := w.ex.Write(ctx, &living)
-		if err != nil || attempt == resends || w.o.Now().Sub(begun) <= slow {
+		if quick, err := w.sendOnce(ctx, all); err != nil || quick || attempt == resends {
 			return err
 		}
 	}
+}
+
+// sendOnce sends a write. Lives are counted from now; what has expired meanwhile is
+// left out. quick tells that what expires does so when it should.
+func (w *Writer) sendOnce(ctx context.Context, all *write) (quick bool, err error) {
+	if !slices.ContainsFunc(all.expires, func(e int64) bool { return e != 0 }) {
+		return true, w.ex.Write(ctx, &all.Write)
+	}
+	begun := w.o.Now()
+	living := all.Write
+	living.Mutations = nil
+	rows := 0
+	for i, m := range all.Mutations {
+		if e := all.expires[i]; e != 0 {
+			if m.TTL = w.life(e, begun); m.TTL == 0 {
+				continue
+			}
+		}
+		living.Mutations = append(living.Mutations, m)
+		if m.Op != plan.Assert {
+			rows++
+		}
+	}
+	if rows == 0 {
+		return true, nil
+	}
+	err = w.ex.Write(ctx, &living)
+	return w.o.Now().Sub(begun) <= slow, err
 }
 
 // life is how long a record that expires at an instant still lives, in seconds;

@@ -92,3 +92,53 @@ func TestLivesOfSlowServers(t *testing.T) {
 		})
 	}
 }
+
+// However long requests take, a queue that is held and released lives as long as it
+// would have.
+func TestLivesOfQueuesOnSlowServers(t *testing.T) {
+	const late = 5 * time.Second
+	for _, lags := range [][]time.Duration{
+		nil,
+		{late},                         // before the row is read
+		{0, late, 0, late},             // while it is
+		{0, 0, late},                   // before it is written
+		{0, 0, 0, late},                // after that
+		{0, 0, late, 0, 0, 0, late},    // twice
+		{0, 0, late, 0, late, 0, late}, // and what was written is slow to read
+	} {
+		now := time.UnixMilli(1_700_000_000_400)
+		clock := func() time.Time { return now }
+		state := memory.NewState()
+		state.Now = clock
+		server := &lagging{Executor: memory.NewExecutor(state, cql.Traits{TTL: true}), now: &now}
+		w, err := records.NewWriter(server, records.WriterOptions{Now: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := records.NewSource(server, records.Options{Shards: 1, Now: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		queue := records.Record{
+			Kind: records.TaskQueue, Unit: records.QueueUnit(id(1), "q", 1), Key: []any{id(1), "q", int64(1)},
+			Values: []any{int64(1), blob("queue")}, Expires: now.Add(time.Hour).UnixMilli(),
+		}
+		if err := w.Put(t.Context(), []records.Record{queue}); err != nil {
+			t.Fatal(err)
+		}
+		for what, do := range map[string]func(context.Context, records.Ref) error{"held": w.HoldQueue, "released": w.ReleaseQueue} {
+			server.lags = lags
+			if err := do(t.Context(), queue.Ref()); err != nil {
+				t.Fatal(err)
+			}
+			server.lags = nil
+			got, err := src.Get(t.Context(), queue.Ref())
+			if err != nil || got == nil {
+				t.Fatal(got, err)
+			}
+			if apart := got.Expires - queue.Expires; apart > records.ExpiryTolerance || apart < -records.ExpiryTolerance {
+				t.Errorf("with lags %v: %s, it expires %d ms off", lags, what, apart)
+			}
+		}
+	}
+}

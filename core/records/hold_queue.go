@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
@@ -40,6 +41,26 @@ func (r *Record) free() {
 	if isHeld(rangeID, info) {
 		r.Values[0], r.Values[1] = restored(rangeID, info)
 	}
+}
+
+// held is the record of a queue with the hold on it; every other is itself. One
+// without a range or a state is nobody's as it stands: no server can read it. One
+// that expires, a sticky queue, stays as it is: its release would write it again,
+// and every writing makes the instant at which it expires less exact.
+func (r *Record) held() *Record {
+	if r.Kind != TaskQueue && r.Kind != FairTaskQueue || r.Expires != 0 {
+		return r
+	}
+	rangeID, ranged := r.Values[0].(int64)
+	info, stated := r.Values[1].(plan.Blob)
+	if !ranged || !stated || isHeld(rangeID, info) {
+		return r
+	}
+	info.Encoding = heldEncoding + info.Encoding
+	changed := *r
+	changed.Values = slices.Clone(r.Values)
+	changed.Values[0], changed.Values[1] = heldRange(rangeID), info
+	return &changed
 }
 
 // queueReads read the lease of a queue.
@@ -89,7 +110,9 @@ func (w *Writer) changeQueue(
 	if read == nil {
 		return fmt.Errorf("%s %s: it is no queue of matching", verb, queue)
 	}
-	for range resends {
+	var expires int64 // of a row that does, from a reading that was quick
+	late := false     // this call has changed the row, too slowly for when it expires
+	for range 2 * resends {
 		asked := w.o.Now()
 		row, found, err := exec.One(ctx, w.ex, read, queue.Key...)
 		switch {
@@ -102,7 +125,10 @@ func (w *Writer) changeQueue(
 		}
 		rangeID, info, change := to(row.Int(0), row.Blob(1))
 		if !change {
-			return nil
+			if !late {
+				return nil
+			}
+			rangeID, info = row.Int(0), row.Blob(1)
 		}
 		m := plan.Mutation{
 			Table: read.Table, Op: plan.Update, Key: queue.Key,
@@ -112,21 +138,31 @@ func (w *Writer) changeQueue(
 				{Op: plan.Set, Column: plan.QueueInfo, Value: info},
 			},
 		}
-		next := &write{Write: plan.Write{Name: "Records/" + verb + "_queue", Scope: plan.Atomic}}
-		var expires int64
 		if read.TTLOf != nil && !row.Null(2) {
-			if w.o.Now().Sub(asked) > slow {
-				continue
+			if expires == 0 {
+				if w.o.Now().Sub(asked) > slow {
+					continue
+				}
+				expires = countedFrom(w.fenced, asked) + row.Int(2)*1000
 			}
 			m.Live = true
-			expires = countedFrom(w.fenced, asked) + row.Int(2)*1000
+		} else {
+			expires = 0
 		}
+		next := &write{Write: plan.Write{Name: "Records/" + verb + "_queue", Scope: plan.Atomic}}
 		next.add(m, expires)
-		// A write that was slow is sent again and refused by what it did itself:
-		// then the row is looked at once more.
-		if err := w.send(ctx, next); err == nil || !refused(err) {
+		quick, err := w.sendOnce(ctx, next)
+		switch {
+		case refused(err): // somebody has changed it since it was read
+			expires, late = 0, false
+		case err != nil || quick:
 			return err
+		default:
+			late = true
 		}
+	}
+	if late {
+		return nil // its life is as near as this database allows
 	}
 	return fmt.Errorf("%s %s: its range keeps changing, or the database is too slow to tell when it expires: stop the servers of this keyspace", verb, queue)
 }

@@ -27,6 +27,10 @@ func (r *Record) Ref() Ref { return Ref{Kind: r.Kind, Unit: r.Unit, Key: r.Key} 
 // two sides are compared where their digests differ. It needs about 200 bytes
 // for a record: divide slots that are too many.
 type Keys struct {
+	// Tolerance is how far apart two instants of one expiry may be, in milliseconds;
+	// [ExpiryTolerance] by default.
+	Tolerance int64
+
 	level  Level
 	digest *Digest
 	slots  map[Slot]bool
@@ -41,7 +45,7 @@ type keyed struct {
 
 // NewKeys returns an empty Keys for these slots of a digest like d.
 func NewKeys(d *Digest, slots ...Slot) *Keys {
-	k := &Keys{level: d.Level, digest: NewDigest(d.Level), slots: make(map[Slot]bool, len(slots)), refs: make(map[string]keyed)}
+	k := &Keys{Tolerance: ExpiryTolerance, level: d.Level, digest: NewDigest(d.Level), slots: make(map[Slot]bool, len(slots)), refs: make(map[string]keyed)}
 	k.digest.Buckets = d.Buckets
 	for _, s := range slots {
 		k.slots[s] = true
@@ -97,7 +101,7 @@ func (k *Keys) Diff(o *Keys, now int64) []RecordDiff {
 			all = append(all, RecordDiff{a.ref, Expires})
 		case a.hash != b.hash:
 			all = append(all, RecordDiff{a.ref, Differs})
-		case k.level >= Content && (apart > ExpiryTolerance || apart < -ExpiryTolerance):
+		case k.level >= Content && (apart > k.Tolerance || apart < -k.Tolerance):
 			all = append(all, RecordDiff{a.ref, Expires})
 		}
 	}

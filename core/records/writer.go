@@ -34,6 +34,9 @@ type WriterOptions struct {
 	// mutation, half a segment of its commit log), else 32 MiB, which YugabyteDB's
 	// documents name as the most for a row.
 	MaxRowBytes int
+	// HoldQueues writes those of matching's queues that do not expire as
+	// [Writer.HoldQueue] leaves them.
+	HoldQueues bool
 	// Now is the clock by which instants become lives; time.Now by default.
 	Now func() time.Time
 }
@@ -164,6 +167,9 @@ func (w *Writer) put(ctx context.Context, all []Record, replace bool) error {
 	var stale []item // attempts of tasks under other numbers
 	for i := range all {
 		r := &all[i]
+		if w.o.HoldQueues {
+			r = r.held()
+		}
 		it := item{kind: r.Kind, key: r.Key, size: r.Size(), expires: r.Expires}
 		it.plain = plan.Mutation{Table: r.Kind.Table(), Op: plan.Insert, Key: r.Key}
 		var err error
