@@ -15,7 +15,7 @@ import (
 
 // pageSizes are how many rows a page may have: a page that times out is asked for
 // again with fewer.
-var pageSizes = []int{500, 100, 20, 4, 1}
+var pageSizes = []int{2000, 500, 100, 20, 4, 1}
 
 // pageBytes is the size of a page. A copy holds about three pages for each of its
 // workers.
@@ -29,15 +29,14 @@ type pager struct {
 }
 
 func (s *Side) pager(o records.Options) (*pager, error) {
+	o.PageBytes = pageBytes
+	src, err := s.source(o)
+	if err != nil {
+		return nil, err
+	}
 	p := &pager{side: s}
 	for _, rows := range pageSizes {
-		o.PageRows, o.PageBytes = rows, pageBytes
-		o.Concurrency = min(8, max(1, rows/10))
-		src, err := s.source(o)
-		if err != nil {
-			return nil, err
-		}
-		p.sources = append(p.sources, src)
+		p.sources = append(p.sources, src.Sized(rows, min(8, max(1, rows/10))))
 	}
 	return p, nil
 }
@@ -78,7 +77,7 @@ func (r *reader) page(ctx context.Context, part records.Part, at records.Cursor)
 			r.good = 0
 			if r.size < len(pageSizes)-1 {
 				r.size++
-				wait = firstWait // what is asked for next is another page
+				begin, wait = time.Now(), firstWait // what is asked for next is another page
 			} else if time.Since(begin) > r.side.patience/4 {
 				return page, fmt.Errorf("read %s of the %s: %w: %w", part, r.side.Name, errTooLarge, err)
 			}

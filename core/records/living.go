@@ -67,7 +67,7 @@ var (
 
 // listLiving lists the runs that exist, once.
 func (s *Source) listLiving(ctx context.Context) error {
-	l := &s.living
+	l := s.living
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.listed {

@@ -46,8 +46,8 @@ type Source struct {
 	ex exec.Executor
 	o  Options
 
-	rowsPerHash atomic.Uint64 // of histories, a float64; 0: nobody knows yet
-	living      living
+	rowsPerHash *atomic.Uint64 // of histories, a float64; 0: nobody knows yet
+	living      *living
 }
 
 // NewSource returns a source over ex, which must show what a server of this
@@ -69,8 +69,7 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Source{ex: ex, o: o}
-	s.living.after, s.living.most = manyTrees, mostRuns
+	s := &Source{ex: ex, o: o, rowsPerHash: new(atomic.Uint64), living: &living{after: manyTrees, most: mostRuns}}
 	var reads []*plan.Read
 	for _, part := range s.Parts(1) {
 		for _, st := range s.steps(part, nil) {
@@ -92,6 +91,14 @@ func NewSource(ex exec.Executor, o Options) (*Source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Sized returns a source of the same records with pages of other sizes. The two
+// remember together what they find out.
+func (s *Source) Sized(rows, concurrency int) *Source {
+	other := *s
+	other.o.PageRows, other.o.Concurrency = rows, concurrency
+	return &other
 }
 
 // Shards is the number of history shards.
