@@ -38,7 +38,8 @@ func migrateCommand() *cli.Command {
 		return &cli.Command{Name: name, Usage: usage, ArgsUsage: " ", Flags: append(migrateFlags(), flags...), Action: withMigration(do)}
 	}
 	explain := verb("explain", "compare one unit record by record and field by field: shard/N, queue/NAMESPACE-ID/TYPE/NAME, userdata/NAMESPACE-ID, namespaces, cluster, messages, nexus",
-		migrateExplain, &cli.BoolFlag{Name: "decoded", Usage: "show what blobs hold as JSON"})
+		migrateExplain, &cli.BoolFlag{Name: "decoded", Usage: "show what blobs hold as JSON"},
+		&cli.StringFlag{Name: "containing", Usage: "only the records that hold this `TEXT` (a workflow's id, say), also those that are the same on both sides"})
 	explain.ArgsUsage = "UNIT"
 	inner := *explain
 	explain.SkipFlagParsing = true
@@ -108,6 +109,9 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 		if os.Getenv("GOMEMLIMIT") == "" {
 			debug.SetMemoryLimit(migrateMemory)
 		}
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(migrateGarbage)
+		}
 		o, err := migrateOptions(c)
 		if err != nil {
 			return cli.Exit(err, 2)
@@ -146,6 +150,10 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 // process included. What they need does not grow with the data; what the collector
 // leaves lying about would.
 const migrateMemory = 384 << 20
+
+// migrateGarbage is how much garbage may lie about, in percent of what is needed,
+// below that: the commands keep little and pass much on.
+const migrateGarbage = 400
 
 // oneLine puts several errors behind one another.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
@@ -293,7 +301,7 @@ func migrateExplain(c *cli.Context, m *migrate.Migration) error {
 	if err != nil {
 		return cli.Exit(err, 2)
 	}
-	same, err := m.Explain(c.Context, unit, c.Bool("decoded"))
+	same, err := m.Explain(c.Context, unit, c.Bool("decoded"), c.String("containing"))
 	if err != nil {
 		return cli.Exit(err, 2)
 	}

@@ -71,7 +71,8 @@ func testSideGoes(t *testing.T, r *remote, from, to migrate.Deployment) {
 	fill(t, from, o)
 	state := t.TempDir()
 	must(t, from, to, state, "init")
-	slowly := func(o *migrate.Options) { o.Limits.Source.RowsPerSecond, o.Patience = 300, 300*time.Millisecond }
+	// Slower than it takes to see that it has begun.
+	slowly := func(o *migrate.Options) { o.Limits.Source.RowsPerSecond, o.Patience = 50, 300*time.Millisecond }
 	m, _ := tool(t, from, to, state, slowly)
 	done := make(chan error, 1)
 	go func() { done <- m.Copy(t.Context()) }()

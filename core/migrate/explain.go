@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,8 +12,10 @@ import (
 )
 
 // Explain compares one unit record by record, down to the field, and writes what
-// it finds. It changes nothing, and reports whether the sides agree.
-func (m *Migration) Explain(ctx context.Context, unit records.Unit, decoded bool) (same bool, err error) {
+// it finds. It changes nothing, and reports whether the sides agree. If containing
+// is not empty, it is about those records only that hold this text somewhere, and
+// shows those in which the sides agree as well.
+func (m *Migration) Explain(ctx context.Context, unit records.Unit, decoded bool, containing string) (same bool, err error) {
 	if m.to.conn == nil {
 		return false, fmt.Errorf("explain %s: %w: run init and copy first", unit, errNoRun)
 	}
@@ -33,6 +36,11 @@ func (m *Migration) Explain(ctx context.Context, unit records.Unit, decoded bool
 	b, err := m.unit(ctx, to, unit)
 	if err != nil {
 		return false, err
+	}
+	if containing != "" {
+		for _, all := range []map[string]*records.Record{a, b} {
+			maps.DeleteFunc(all, func(_ string, r *records.Record) bool { return !strings.Contains(r.Describe(true), containing) })
+		}
 	}
 	names := make([]string, 0, len(a))
 	for name := range a {
@@ -59,9 +67,15 @@ func (m *Migration) Explain(ctx context.Context, unit records.Unit, decoded bool
 		default:
 			fields := records.Fields(x, y)
 			if len(fields) == 0 {
+				if containing != "" {
+					m.printf("the same on both sides: %s", strings.TrimRight(x.Describe(decoded), "\n"))
+				}
 				continue
 			}
 			m.printf("differs (source, target): %s", name)
+			if containing != "" {
+				m.printf("  in the source: %s", strings.TrimRight(x.Describe(decoded), "\n"))
+			}
 			for _, f := range fields {
 				m.printf("  %s", f)
 			}

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -156,24 +157,35 @@ func TestDryRunsWriteNothing(t *testing.T) {
 func TestTwoMigrators(t *testing.T) {
 	from, to, state := pair(t)
 	must(t, from, to, state, "init")
-	slow, _ := tool(t, from, to, state, func(o *migrate.Options) { o.Limits.Source.RowsPerSecond = 20 })
+	slow, _ := tool(t, from, to, state, func(o *migrate.Options) { o.Limits.Source.RowsPerSecond = 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- slow.Copy(t.Context()) }()
-	other := t.TempDir()
-	var err error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if err = do(t, from, to, other, "copy", func(o *migrate.Options) { o.DryRun = false; o.Limits.Source.RowsPerSecond = 20 }); err != nil {
+	go func() { done <- slow.Copy(ctx) }()
+	k := open(t, to)
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		rows, err := k.admin.Query(t.Context(), "SELECT value FROM "+to.Opener.Keyspace()+"."+migrate.Table+" WHERE run = 'migration' AND item = 'lease'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) > 0 {
 			break
 		}
+		if time.Since(begin) > time.Minute {
+			t.Fatal("the first migrator takes no lease")
+		}
 	}
-	refused(t, err, "another migrator is at work", "process")
+	k.close()
+	refused(t, do(t, from, to, t.TempDir(), "copy", nil), "another migrator is at work", "process")
 	refused(t, do(t, from, to, state, "copy", nil), "another migrator uses it")
-	if err := <-done; err != nil {
-		t.Fatal(err)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatalf("a copy that is broken off: %v", err)
 	}
 	if err := slow.Close(); err != nil {
 		t.Fatal(err)
 	}
+	must(t, from, to, state, "copy")
 	must(t, from, to, state, "verify")
 	if err := do(t, from, to, t.TempDir(), "verify", nil); err != nil {
 		t.Errorf("another state directory, when the first has been left: %v", err)
@@ -294,7 +306,7 @@ func TestTargetThatWasChanged(t *testing.T) {
 			t.Errorf("the report does not say %q:\n%s", want, r.Text())
 		}
 	}
-	same, err := m.Explain(t.Context(), changed.Unit, true)
+	same, err := m.Explain(t.Context(), changed.Unit, true, "")
 	if err != nil || same || !strings.Contains(out.String(), "version: ") {
 		t.Errorf("explain: %t, %v:\n%s", same, err, out)
 	}

@@ -132,6 +132,7 @@ func TestPagesShrink(t *testing.T) {
 
 // A range that is too much even in pages of a row is halved until it is not.
 func TestRangesAreSplit(t *testing.T) {
+	var mu sync.Mutex
 	width := int64(0)
 	items := slowly(t, func(r *plan.Read, _ plan.Page, args []any) bool {
 		if !r.Span || r.Table != plan.Executions {
@@ -139,6 +140,8 @@ func TestRangesAreSplit(t *testing.T) {
 		}
 		first, _ := args[0].(int64)
 		last, _ := args[1].(int64)
+		mu.Lock()
+		defer mu.Unlock()
 		if width == 0 {
 			width = last - first
 		}
