@@ -96,7 +96,7 @@ func (m *Migration) problems(ctx context.Context, to *pager, all map[string]*rec
 		if all[name] == nil {
 			continue
 		}
-		found, err := to.sources[0].Meaning(ctx, all[name])
+		found, err := to.points.Meaning(ctx, all[name])
 		if err != nil {
 			return 0, fmt.Errorf("check %s of the target: %w", name, err)
 		}

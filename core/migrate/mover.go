@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/errs"
+	"github.com/temporal-ycql/temporal-ycql/core/exec"
+	"github.com/temporal-ycql/temporal-ycql/core/plan"
 	"github.com/temporal-ycql/temporal-ycql/core/records"
 )
 
@@ -26,15 +28,19 @@ const pageBytes = 1 << 20
 type pager struct {
 	side    *Side
 	sources []*records.Source // by page size
+	points  *records.Source   // for single records: its reads are repeated
 }
 
 func (s *Side) pager(o records.Options) (*pager, error) {
 	o.PageBytes = pageBytes
-	src, err := s.source(o)
+	src, err := s.sourceOver(s.read, o)
 	if err != nil {
 		return nil, err
 	}
 	p := &pager{side: s}
+	if p.points, err = s.source(o); err != nil {
+		return nil, err
+	}
 	for _, rows := range pageSizes {
 		p.sources = append(p.sources, src.Sized(rows, min(8, max(1, rows/10))))
 	}
@@ -116,6 +122,35 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// passes tells failures of a database that may be over when one asks again.
+func passes(err error) bool {
+	switch errs.KindOf(err) {
+	case errs.Timeout, errs.Overloaded, errs.Unavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// steady is an executor whose reads are repeated while they fail in ways that pass,
+// for as long as patience lasts.
+type steady struct {
+	exec.Executor
+	patience time.Duration
+}
+
+// Read implements exec.Executor.
+func (s steady) Read(ctx context.Context, r *plan.Read, page plan.Page, args ...any) (*exec.Rows, error) {
+	begin, wait := time.Now(), firstWait
+	for {
+		rows, err := s.Executor.Read(ctx, r, page, args...)
+		if err == nil || !passes(err) || time.Since(begin) > s.patience || sleep(ctx, wait) != nil {
+			return rows, err
+		}
+		wait = min(2*wait, lastWait)
+	}
+}
+
 func sizeOf(all []records.Record) int {
 	n := 0
 	for i := range all {
@@ -190,12 +225,7 @@ func (p *putter) do(ctx context.Context, refs []records.Ref, size int, write fun
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		switch errs.KindOf(err) {
-		case errs.Timeout, errs.Overloaded, errs.Unavailable:
-		default:
-			return fmt.Errorf("write the %s: %w", p.side.Name, err)
-		}
-		if time.Since(begin) > p.side.patience {
+		if !passes(err) || time.Since(begin) > p.side.patience {
 			return fmt.Errorf("write the %s: %w", p.side.Name, err)
 		}
 		if err := sleep(ctx, wait); err != nil {

@@ -79,7 +79,7 @@ func (m *Migration) apply(ctx context.Context, c *comparison, to *putter, diffs 
 		}
 		found := make([]*records.Record, len(wanted))
 		err := each(ctx, len(wanted), func(ctx context.Context, i int) error {
-			r, err := c.a.sources[0].Get(ctx, wanted[i])
+			r, err := c.a.points.Get(ctx, wanted[i])
 			if err != nil {
 				return fmt.Errorf("read %s of the %s: %w", wanted[i], c.a.side.Name, err)
 			}
@@ -111,7 +111,7 @@ func (m *Migration) shardRecords(ctx context.Context, c *comparison, to *putter)
 	return each(ctx, int(m.From.Shards), func(ctx context.Context, i int) error {
 		shard := int64(i) + 1
 		ref := records.Ref{Kind: records.Shard, Unit: records.ShardUnit(shard), Key: []any{shard}}
-		r, err := c.a.sources[0].Get(ctx, ref)
+		r, err := c.a.points.Get(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("read %s of the %s: %w", ref, c.a.side.Name, err)
 		}

@@ -117,10 +117,15 @@ func (s *Side) Close() error {
 	return errors.Join(all...)
 }
 
-// source reads the records of the side.
+// source reads the records of the side. Its reads are repeated while they fail in
+// ways that pass.
 func (s *Side) source(o records.Options) (*records.Source, error) {
+	return s.sourceOver(steady{s.read, s.patience}, o)
+}
+
+func (s *Side) sourceOver(ex exec.Executor, o records.Options) (*records.Source, error) {
 	o.Shards = s.Shards
-	src, err := records.NewSource(s.read, o)
+	src, err := records.NewSource(ex, o)
 	if err != nil {
 		return nil, fmt.Errorf("read the %s: %w", s.Name, err)
 	}
@@ -144,7 +149,7 @@ func (s *Side) stores() (*store.DataStoreFactory, error) {
 	if s.raw.Traits().WholeNodes {
 		name = "migrate-cassandra" // by which the server writes nodes as one blob
 	}
-	f, err := store.NewDataStoreFactory(s.raw, store.FactoryOptions{
+	f, err := store.NewDataStoreFactory(steady{s.raw, s.patience}, store.FactoryOptions{
 		Name: name, Cluster: s.Cluster, Serializer: serialization.NewSerializer(),
 	})
 	if err != nil {

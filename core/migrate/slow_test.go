@@ -161,3 +161,46 @@ func TestRangesAreSplit(t *testing.T) {
 		t.Errorf("%d parts of executions are left, want 8 of the 2 there were", parts)
 	}
 }
+
+// A single record is asked for again where that may help, and only there.
+func TestReadsAreRepeated(t *testing.T) {
+	failures, kind := 2, errs.Unavailable
+	ex := memory.NewExecutor(memory.NewState(), cql.Traits{TTL: true})
+	s := &Side{Deployment: Deployment{Shards: 1}, Name: "source", raw: ex, patience: time.Minute}
+	asked := 0
+	s.read = failing{ex, func() error {
+		if asked++; asked > failures {
+			return nil
+		}
+		return &errs.Error{Op: "read", Kind: kind}
+	}}
+	src, err := s.source(records.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func() error {
+		asked = 0
+		_, err := src.Get(t.Context(), records.Ref{Kind: records.Shard, Unit: records.ShardUnit(1), Key: []any{int64(1)}})
+		return err
+	}
+	if err := get(); err != nil || asked != 3 {
+		t.Errorf("after two failures that pass: %v, asked %d times", err, asked)
+	}
+	kind = errs.Unauthorized
+	if err := get(); errs.KindOf(err) != kind || asked != 1 {
+		t.Errorf("after one that does not: %v, asked %d times", err, asked)
+	}
+}
+
+// failing is an executor whose reads fail as long as fault says so.
+type failing struct {
+	exec.Executor
+	fault func() error
+}
+
+func (f failing) Read(ctx context.Context, r *plan.Read, page plan.Page, args ...any) (*exec.Rows, error) {
+	if err := f.fault(); err != nil {
+		return nil, err
+	}
+	return f.Executor.Read(ctx, r, page, args...)
+}

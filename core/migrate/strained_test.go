@@ -44,7 +44,7 @@ func TestTargetIsFull(t *testing.T) {
 	if err := os.WriteFile(ballast, make([]byte, 110<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, <-done, "the disk of the data directory is nearly full", "run copy again")
+	refused(t, <-done, "the disk of the data directory is nearly full", "when that is mended, run")
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}

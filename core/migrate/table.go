@@ -207,7 +207,7 @@ func (t *table) take(ctx context.Context, state string) (*lease.Held, context.Co
 	}
 	l, held := row.Keep(ctx, string(text), begin, func(err error) error {
 		if err != nil {
-			return fmt.Errorf("the lease of the run could not be renewed: %w", err)
+			return fmt.Errorf("the lease of the run could not be renewed: %w: when that is mended, run the command again", err)
 		}
 		return errors.New("the lease of the run was lost to another migrator: run the command again when that has ended")
 	})

@@ -220,11 +220,11 @@ func (c *comparison) tell(ctx context.Context, r *Report, diffs []records.Record
 			if len(r.Findings) >= mostFindings {
 				break
 			}
-			x, err := c.a.sources[0].Get(ctx, d.Ref)
+			x, err := c.a.points.Get(ctx, d.Ref)
 			if err != nil {
 				return fmt.Errorf("read %s of the %s: %w", d.Ref, c.a.side.Name, err)
 			}
-			y, err := c.b.sources[0].Get(ctx, d.Ref)
+			y, err := c.b.points.Get(ctx, d.Ref)
 			if err != nil {
 				return fmt.Errorf("read %s of the %s: %w", d.Ref, c.b.side.Name, err)
 			}
@@ -247,7 +247,7 @@ func (c *comparison) tell(ctx context.Context, r *Report, diffs []records.Record
 func (c *comparison) meaning(ctx context.Context, all []records.Record) ([]Finding, error) {
 	found := make([][]Finding, len(all))
 	err := each(ctx, len(all), func(ctx context.Context, i int) error {
-		problems, err := c.b.sources[0].Meaning(ctx, &all[i])
+		problems, err := c.b.points.Meaning(ctx, &all[i])
 		if err != nil {
 			return fmt.Errorf("check %s of the %s: %w", all[i].Ref(), c.b.side.Name, err)
 		}
@@ -255,9 +255,9 @@ func (c *comparison) meaning(ctx context.Context, all []records.Record) ([]Findi
 			return nil
 		}
 		var before []records.Problem
-		x, err := c.a.sources[0].Get(ctx, all[i].Ref())
+		x, err := c.a.points.Get(ctx, all[i].Ref())
 		if err == nil && x != nil {
-			before, err = c.a.sources[0].Meaning(ctx, x)
+			before, err = c.a.points.Meaning(ctx, x)
 		}
 		if err != nil {
 			return fmt.Errorf("check %s of the %s: %w", all[i].Ref(), c.a.side.Name, err)
