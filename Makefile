@@ -95,9 +95,9 @@ bench: build ## benchmarks and the comparison with stock Temporal; JSON in resul
 	done
 	env -u CQL_TEST_CASSANDRA $(CASSANDRA) -port 19042 -heap 2048 -durable -- $(GO) run -tags $(TAGS) ./test/bench/growth \
 	  -arm test/bench/compare/ours-cassandra.yaml -max $${GROWTH_CASSANDRA:-1000000} -out results/growth-ours-cassandra.json | tee results/growth-ours-cassandra.txt
-	for arms in embedded-durable:sqlite-file embedded-memory:sqlite-memory; do \
-	  $(BIN)/temporal-server compare --a docs/results/compare/$${arms%:*}.yaml --b docs/results/compare/$${arms#*:}.yaml \
-	    --plan docs/results/compare/one-activity.yaml --out results/compare-$${arms%:*}; \
+	for arms in embedded-ycql-durable:stock-sqlite-file embedded-ycql-memory:stock-sqlite-memory; do \
+	  $(BIN)/temporal-server compare --a test/bench/compare/$${arms%:*}.yaml --b test/bench/compare/$${arms#*:}.yaml \
+	    --plan test/bench/compare/plan-one-activity.yaml --out results/compare-$${arms%:*}; \
 	done
 
 .PHONY: soak

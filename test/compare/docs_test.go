@@ -27,7 +27,7 @@ func TestTheCommandsOfTheDocument(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "compare.md"))
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, os.Symlink(filepath.Join(harness.Root(), "docs"), filepath.Join(dir, "docs")))
+	require.NoError(t, os.Symlink(filepath.Join(harness.Root(), "test"), filepath.Join(dir, "test")))
 	shown := command.FindAllStringSubmatch(string(text), -1)
 	require.Len(t, shown, 4)
 	for _, match := range shown {
@@ -74,7 +74,7 @@ func shorten(t *testing.T, from, to string) {
 	}
 	plan["pairs"] = 1
 	plan["contamination"] = map[string]any{"others": 1, "lag": "0s", "repeats": 0}
-	plan["store"] = map[string]any{"rates": []any{100}, "duration": "1s", "warmupLeast": "0s", "warmupMost": "0s", "open": 10}
+	plan["store"] = map[string]any{"rates": []any{100}, "duration": "1s", "warmupLeast": "0s", "warmupMost": "0s", "open": 10, "timeout": "1m", "deadAfter": "2m"}
 	if cluster, ok := plan["cluster"].(map[string]any); ok {
 		cluster["block"], cluster["warmup"], cluster["warmupMost"] = "1s", "0s", "1s"
 		scenarios, ok := cluster["scenarios"].([]any)
@@ -86,22 +86,16 @@ func shorten(t *testing.T, from, to string) {
 	require.NoError(t, os.WriteFile(to, text, 0o600))
 }
 
-// TestThePlansOfTheResults can be read by this program, and so can the arms.
-func TestThePlansOfTheResults(t *testing.T) {
+// TestArmsAndPlansThatTheRepositoryShips can be read by this program.
+func TestArmsAndPlansThatTheRepositoryShips(t *testing.T) {
 	t.Parallel()
 	binary, err := harness.OwnServer(t.Context())
 	require.NoError(t, err)
-	arms, err := filepath.Glob(filepath.Join(harness.Root(), "docs", "results", "compare", "*.yaml"))
+	arms, err := filepath.Glob(filepath.Join(harness.Root(), "test", "bench", "compare", "*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, arms)
 	for _, path := range arms {
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		var kind struct {
-			Level string `yaml:"level"`
-		}
-		require.NoError(t, yaml.Unmarshal(text, &kind))
-		if kind.Level == "" {
+		if !strings.HasPrefix(filepath.Base(path), "plan-") {
 			said, err := exec.CommandContext(t.Context(), binary, "--config-file", path, "render-config").CombinedOutput()
 			require.NoError(t, err, "%s\n%s", path, said)
 		} else {
