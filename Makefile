@@ -15,6 +15,10 @@ TOOL  := $(GO) tool -modfile=tools/go.mod
 # Runs a command beside one Cassandra that all test binaries share.
 CASSANDRA := $(GO) run ./internal/cassandratest/cmd/cassandra-dev
 TESTFLAGS ?=
+# What the program says it was built from; empty outside of a work tree. The toolchain's
+# own stamp is missing where the environment says -buildvcs=false.
+REVISION := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
+LDFLAGS  := -X github.com/temporal-ycql/temporal-ycql/core/build.stamped=$(REVISION)
 
 # Packages that run whole servers or Temporal's own suites: one at a time, last.
 HEAVY := /test/|/core/conformance
@@ -29,7 +33,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## bin/temporal-server
-	$(GO) build -tags $(TAGS) -o $(BIN)/temporal-server ./cmd/server
+	$(GO) build -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BIN)/temporal-server ./cmd/server
 
 .PHONY: start
 start: build ## a whole server with database and web UI inside; data in .cache/start-dev, more flags in ARGS

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 	"go.temporal.io/server/common/headers"
+
+	"github.com/temporal-ycql/temporal-ycql/core/build"
 )
 
 // versionCommand is "version": the release of Temporal inside, and what this
@@ -18,16 +21,12 @@ func versionCommand() *cli.Command {
 			if !ok {
 				return nil
 			}
-			revision, modified := "unknown", ""
-			for _, s := range info.Settings {
-				switch {
-				case s.Key == "vcs.revision":
-					revision = s.Value
-				case s.Key == "vcs.modified" && s.Value == "true":
-					modified = " (modified)"
-				}
+			revision, changed := build.Revision()
+			modified := ""
+			if changed {
+				modified = " (modified)"
 			}
-			printf(c.App.Writer, "%s %s, revision %s%s, %s\n", info.Main.Path, info.Main.Version, revision, modified, info.GoVersion)
+			printf(c.App.Writer, "%s %s, revision %s%s, %s\n", info.Main.Path, info.Main.Version, cmp.Or(revision, "unknown"), modified, info.GoVersion)
 			return nil
 		},
 	}

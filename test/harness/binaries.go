@@ -35,7 +35,22 @@ func OwnServer(ctx context.Context) (string, error) {
 		return path, nil
 	}
 	out := filepath.Join(moduleRoot(), "bin", "temporal-server")
-	return out, goBuild(ctx, "./cmd/server", out)
+	return out, goBuild(ctx, "./cmd/server", out, "-ldflags", stamp+revision(ctx))
+}
+
+// stamp is the linker's flag of the Makefile: a program that is built here in place of
+// its own says the same of itself.
+const stamp = "-X github.com/temporal-ycql/temporal-ycql/core/build.stamped="
+
+// revision is what the Makefile calls it; "" outside of a work tree.
+func revision(ctx context.Context) string {
+	cmd := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+	cmd.Dir = moduleRoot()
+	text, err := cmd.Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // StockServer returns the path of upstream's server, built once from the module
@@ -79,10 +94,11 @@ func stock(ctx context.Context, name, pkg string) (string, error) {
 	return path, nil
 }
 
-func goBuild(ctx context.Context, pkg, out string) error {
+func goBuild(ctx context.Context, pkg, out string, flags ...string) error {
 	buildMu.Lock()
 	defer buildMu.Unlock()
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", buildTags, "-o", out, pkg)
+	args := append([]string{"build", "-tags", buildTags, "-o", out}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = moduleRoot()
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w: %s", pkg, err, strings.TrimSpace(string(text)))
