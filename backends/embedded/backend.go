@@ -99,7 +99,11 @@ func (o *Opener) Open(ctx context.Context, env backend.Env) (*backend.Connection
 	if err != nil {
 		return nil, o.explain(errors.Join(err, l.release()))
 	}
-	conn.Session = &session{conn.Session, l}
+	s := &session{Session: conn.Session, lease: l}
+	if env.Metrics != nil {
+		s.meter = newMeter(l.of.node.Engine().Store().Metrics, env.Metrics)
+	}
+	conn.Session = s
 	conn.Server = "embedded CQL engine, dialect " + o.options.Dialect
 	return conn, nil
 }
@@ -121,6 +125,10 @@ func (o *Opener) OpenAdmin(ctx context.Context, env backend.Env) (cql.Admin, err
 // everything that the engine was asked since it was opened; false while it is not
 // open in this process.
 func (o *Opener) Counts() (rounds, commits int64, open bool) { return o.engines.counts(o.options) }
+
+// Compactions tells how many compactions of its storage the engine has ended since it
+// was opened; false while it is not open in this process.
+func (o *Opener) Compactions() (n int64, open bool) { return o.engines.compactions(o.options) }
 
 // Prepare implements backend.Preparer.
 func (o *Opener) Prepare(ctx context.Context, env backend.Env) ([]backend.Finding, error) {
@@ -192,10 +200,14 @@ func (o *Opener) explain(err error) error {
 type session struct {
 	cql.Session
 	lease *lease
+	meter *meter // nil: nobody wants to know
 }
 
 // Close implements cql.Session.
-func (s *session) Close() error { return errors.Join(s.Session.Close(), s.lease.release()) }
+func (s *session) Close() error {
+	s.meter.stop()
+	return errors.Join(s.Session.Close(), s.lease.release())
+}
 
 type admin struct {
 	cql.Admin

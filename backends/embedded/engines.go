@@ -91,6 +91,22 @@ func (e *engines) release(s *shared) error {
 	return nil
 }
 
+// compactions are those that the storage of the open engine has ended; false if none
+// is open.
+func (e *engines) compactions(o Options) (n int64, open bool) {
+	key, err := e.key(o, true)
+	if err != nil {
+		return 0, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.open[key]
+	if s == nil {
+		return 0, false
+	}
+	return s.node.Engine().Store().Metrics().Compactions, true
+}
+
 // counts are the serial rounds and commits of the open engine; false if none is.
 func (e *engines) counts(o Options) (rounds, commits int64, open bool) {
 	key, err := e.key(o, true)
