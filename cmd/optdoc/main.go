@@ -178,6 +178,13 @@ store:
   ramp: {from: 200, objective: 50ms}
 ` + "```" + `
 
+With prices, the report of whole servers says what a million workflows cost in money:
+
+` + "```yaml" + `
+level: cluster
+prices: {currency: EUR, serverCPUHour: 0.04, databaseCPUHour: 0.05, utilization: 0.6, diskGBMonth: 0.1, retention: 168h, copies: 3}
+` + "```" + `
+
 What the rules of a run are is in [ADR 0041](adr/0041-design-of-a-comparison.md).
 
 `

@@ -278,6 +278,10 @@ func (r *runner) block(ctx context.Context, a *arm.Arm, scenario string, pair in
 		if b != nil {
 			b.Index, b.Pair, b.Arm, b.Scenario, b.Seed, b.Repeats = len(r.result.Blocks), pair, a.Name(), scenario, seed, repeats
 			r.contaminated(b, samples)
+			if p := r.o.Header.Prices; p != nil {
+				d := a.Describe()
+				p.Price(b, d.Inside, d.InMemory)
+			}
 			r.result.Blocks = append(r.result.Blocks, b)
 		}
 		if err != nil {

@@ -9,15 +9,12 @@ package arm
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"go.temporal.io/server/common/config"
 
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
-	"github.com/temporal-ycql/temporal-ycql/core/compare/machine"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
 	ours "github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
@@ -120,11 +117,7 @@ func (a *Arm) Digests() bool { return a.kind != sqlite && a.kind != sqlServer }
 func (a *Arm) memory() bool {
 	switch a.kind {
 	case inProcess:
-		for _, o := range backend.DescribeOptions(a.loaded.Chosen.Opener.Options()) {
-			if o.Path == "ephemeral" {
-				return o.Default == "true"
-			}
-		}
+		return a.option("ephemeral") == "true"
 	case sqlite:
 		return a.store().SQL.ConnectAttributes["mode"] == "memory"
 	default:
@@ -132,50 +125,9 @@ func (a *Arm) memory() bool {
 	return false
 }
 
-// Processes are the database's own on this machine: whoever listens where the
-// configuration points to. Others than those on the loopback interface are unknown.
-func (a *Arm) Processes() []int {
-	var hosts string
-	port := 0
-	switch a.kind {
-	case cassandra:
-		hosts, port = a.store().Cassandra.Hosts, a.store().Cassandra.Port
-	case sqlServer:
-		hosts = a.store().SQL.ConnectAddr
-	case remote:
-		for _, o := range backend.DescribeOptions(a.loaded.Chosen.Opener.Options()) {
-			switch o.Path {
-			case "hosts":
-				hosts = strings.Trim(o.Default, "[]")
-			case "port":
-				port, _ = strconv.Atoi(o.Default)
-			}
-		}
-	default:
-	}
-	var all []int
-	for _, address := range strings.FieldsFunc(hosts, func(r rune) bool { return r == ',' || r == ' ' }) {
-		host, at := strings.Trim(address, `"`), port
-		if h, p, err := net.SplitHostPort(host); err == nil {
-			host = h
-			at, _ = strconv.Atoi(p)
-		}
-		if at == 0 {
-			at = cqlPort
-		}
-		if pid, ok := machine.Listener(host, at); ok {
-			all = append(all, pid)
-		}
-	}
-	return all
-}
-
-// cqlPort is the default of Cassandra and YugabyteDB.
-const cqlPort = 9042
-
 // Describe says what is known of the arm without asking its database.
 func (a *Arm) Describe() result.Arm {
-	d := result.Arm{Name: a.options.Name, Stock: a.Stock(), Digests: a.Digests(), Configuration: a.loaded.String()}
+	d := result.Arm{Name: a.options.Name, Stock: a.Stock(), Digests: a.Digests(), Inside: a.Inside(), InMemory: a.memory(), Configuration: a.loaded.String()}
 	switch a.kind {
 	case remote, inProcess:
 		d.Backend, d.Dialect = a.loaded.Chosen.Name, a.loaded.Chosen.Opener.Dialect().Name()
@@ -225,11 +177,7 @@ func (a *Arm) consistency() string {
 		}
 		return or(c.Default.Consistency, "local_quorum") + ", serial " + or(c.Default.SerialConsistency, "local_serial")
 	}
-	found := map[string]string{}
-	for _, o := range backend.DescribeOptions(a.loaded.Chosen.Opener.Options()) {
-		found[o.Path] = o.Default
-	}
-	return strings.ToLower(found["consistency.default.consistency"] + ", serial " + found["consistency.default.serialConsistency"])
+	return strings.ToLower(a.option("consistency.default.consistency") + ", serial " + a.option("consistency.default.serialConsistency"))
 }
 
 func or(s, otherwise string) string {

@@ -99,15 +99,16 @@ type Measured struct {
 	Offer   time.Duration // how long the load was offered
 	Seconds []Second
 	// What the server and its database used meanwhile. DatabaseCPU is nil where it
-	// cannot be read, and NoDatabase then says why; Disk is how far the files of the
-	// server's own database grew, nil where it has none on this machine.
+	// cannot be read or is the server's own; Disk is how far the files of the server's
+	// own database grew, nil where it has none.
 	ServerCPU   time.Duration
 	Allocations int64
 	Allocated   int64 // bytes
 	Resident    int64 // bytes, at the end
 	DatabaseCPU *time.Duration
-	NoDatabase  string
 	Disk        *int64
+	// figures are those of server and database over time.
+	figures []compare.Reading[figures]
 	// GeneratorCPU is what this process used: client and workers.
 	GeneratorCPU time.Duration
 }
@@ -145,8 +146,18 @@ func Drive(ctx context.Context, s *Server, l Load) (*Measured, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause // what went wrong first, not what followed
 	}
+	if err != nil { // its clients may know of a server's death before its parent does
+		select {
+		case <-s.child.Done():
+			return nil, s.dead()
+		case <-time.After(deathNotice):
+		}
+	}
 	return m, err
 }
+
+// deathNotice is how long after a client's error a server may turn out to have died.
+const deathNotice = 2 * time.Second
 
 type driver struct {
 	load     Load
@@ -178,7 +189,7 @@ func (d *driver) run(ctx context.Context, s *Server) (*Measured, error) {
 	}
 	defer stop()
 
-	m := &Measured{NoDatabase: s.noDatabase}
+	m := &Measured{}
 	if m.Warmup, m.Steady, err = compare.Steady(ctx, d.load.Warmup, d.load.WarmupMost, d.window); err != nil {
 		return nil, err
 	}
@@ -187,7 +198,10 @@ func (d *driver) run(ctx context.Context, s *Server) (*Measured, error) {
 		return nil, err
 	}
 	d.reset(true)
-	if m.Load, err = d.offer(ctx, d.load.Duration, d.load.Seed); err != nil {
+	watched := compare.Watch(ctx, s.watchable())
+	m.Load, err = d.offer(ctx, d.load.Duration, d.load.Seed)
+	m.figures = watched()
+	if err != nil {
 		return nil, err
 	}
 	after, afterMine, err := s.usages(ctx)

@@ -2,9 +2,6 @@ package cluster
 
 import (
 	"bufio"
-	"net"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,24 +76,6 @@ func TestABlockHoldsCostsPerWorkflow(t *testing.T) {
 	require.NotContains(t, b.Quantities, result.Throughput, "what is offered is no question")
 	require.Equal(t, [][2]float64{{0, 6}}, b.Series[0].Points)
 	require.Equal(t, [][2]float64{{0, 2}}, b.Series[2].Points)
-}
-
-func TestWhoListensIsFound(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	pid, err := listenerAt(l.Addr().String())
-	require.NoError(t, err)
-	require.Equal(t, os.Getpid(), pid)
-	cpu, err := cpuOfTree(pid)
-	require.NoError(t, err)
-	require.Positive(t, cpu)
-
-	l.Close()
-	_, err = listenerAt(l.Addr().String())
-	require.ErrorIs(t, err, errNoListener)
-	_, err = listenerAt("192.0.2.1:" + strconv.Itoa(9042))
-	require.ErrorIs(t, err, errNoListener)
 }
 
 func TestAllocationsAreReadFromTheProfile(t *testing.T) {

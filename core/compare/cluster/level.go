@@ -30,6 +30,9 @@ type Plan struct {
 	// Limit bounds a workflow: one that was accepted and has not ended by then is
 	// lost, which ends the run.
 	Limit time.Duration `koanf:"limit" json:"limit"`
+	// Metrics has servers show their metrics, from which lags of queues over time are
+	// read. It costs some of their processor time, in both arms.
+	Metrics bool `koanf:"metrics" json:"metrics"`
 	// Dynamic is the dynamic configuration of both arms, in place of the files that
 	// their configurations name. Empty: those.
 	Dynamic map[string]any `koanf:"dynamic" json:"dynamic,omitempty"`
@@ -61,6 +64,7 @@ func DefaultPlan() Plan {
 			}},
 		},
 		Warmup: 5 * time.Second, WarmupMost: 20 * time.Second, Block: time.Minute, Limit: 2 * time.Minute,
+		Metrics: true,
 	}
 }
 
@@ -164,12 +168,18 @@ func (l *Level) Prepare(ctx context.Context, a *arm.Arm, database string) (resul
 	if err := check(a.Config()); err != nil {
 		return result.Arm{}, fmt.Errorf("arm %s: %w", a.Name(), err)
 	}
-	for _, address := range databaseAddresses(a.Loaded()) {
-		if pid, err := listenerAt(address); err == nil && !slices.Contains(l.processes, pid) {
+	found, err := a.Look(ctx, database)
+	if err != nil {
+		return found, err
+	}
+	pids, unknown := a.Processes()
+	found.SetUnknown(unknown)
+	for _, pid := range pids {
+		if !slices.Contains(l.processes, pid) {
 			l.processes = append(l.processes, pid)
 		}
 	}
-	return a.Look(ctx, database)
+	return found, nil
 }
 
 // Processes implements [compare.Level].
@@ -213,11 +223,22 @@ func (l *Level) Block(ctx context.Context, spec compare.Spec) (b *result.Block, 
 	}
 	src := spec.Arm.Source()
 	src.Set = append(slices.Clone(src.Set), database.Settings()...)
-	spec.Progress("starts its server")
-	s, err := Start(ctx, ServerOptions{
+	o := ServerOptions{
 		Arm: spec.Arm.Name(), Binary: l.options.Binary, Source: src, Registry: l.options.Registry,
-		Dir: dir, Dynamic: l.options.Plan.Dynamic, Files: database.Files,
-	})
+		Dir: dir, Dynamic: l.options.Plan.Dynamic, Metrics: l.options.Plan.Metrics,
+	}
+	if spec.Arm.Inside() {
+		o.Files = database.Files
+	} else if pids, unknown := spec.Arm.Processes(); unknown == nil { // a sum of some nodes would look like the whole
+		o.Databases = pids
+	}
+	if !spec.Arm.Inside() { // else the server counts them
+		var done func()
+		o.Compactions, done = database.Compactions(ctx)
+		defer done()
+	}
+	spec.Progress("starts its server")
+	s, err := Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +331,7 @@ func (m *Measured) block(s PlanScenario) *result.Block {
 		// With a number in flight, how many end a second is the question.
 		b.Quantities[result.Throughput] = result.Quantity{Value: b.Achieved, Unit: "workflows/s", Better: "more", Judged: true}
 	}
-	b.Series = m.series()
+	b.Series = append(m.series(), figureSeries(m.figures)...)
 	return b
 }
 

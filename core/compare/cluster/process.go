@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -19,10 +18,6 @@ import (
 
 // procTick is the unit of processor times in /proc: 1/100 s wherever Linux runs Go.
 const procTick = 10 * time.Millisecond
-
-// errNoListener says that no process of this machine that we may look at listens
-// at an address: whoever answers there is on another machine or another user's.
-var errNoListener = errors.New("no process on this machine that can be looked at listens there")
 
 // cpuOf returns the user and system time of a process, from /proc.
 func cpuOf(pid int) (time.Duration, error) {
@@ -57,23 +52,6 @@ func cpuOfTree(pid int) (time.Duration, error) {
 		return 0, err // machine.CPU does not tell one that is gone from an idle one
 	}
 	return machine.CPU(pid), nil
-}
-
-// listenerAt returns the process that listens at a TCP address of this machine.
-func listenerAt(address string) (int, error) {
-	host, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return 0, fmt.Errorf("find who listens at %q: %w", address, err)
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return 0, fmt.Errorf("find who listens at %q: %w", address, err)
-	}
-	pid, ok := machine.Listener(host, int(port))
-	if !ok {
-		return 0, fmt.Errorf("%s: %w", address, errNoListener)
-	}
-	return pid, nil
 }
 
 // allocated is what a Go process has allocated since it started.

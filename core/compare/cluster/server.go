@@ -59,8 +59,15 @@ type ServerOptions struct {
 	// Dir is a directory for log and files of this server alone, absolute.
 	Dir string
 	// Files is the size in bytes of the files of a database that is inside of the
-	// server; false where it has none. Nil: unknown.
+	// server; false where it has none. Nil: unknown, or it is not inside.
 	Files func() (int64, bool)
+	// Databases are the processes of other programs that keep the data, all of them;
+	// none: unknown, or there are none.
+	Databases []int
+	// Compactions counts those that a database of its own has ended; nil: unknown.
+	Compactions func(context.Context) (int64, error)
+	// Metrics has the server show its metrics.
+	Metrics bool
 	// Dynamic is a dynamic configuration that replaces the one that Source names, so
 	// that both arms have the same; nil: none does.
 	Dynamic map[string]any
@@ -69,17 +76,16 @@ type ServerOptions struct {
 // Server is a whole Temporal server in a child process. Its methods are safe for
 // concurrent use, except Stop.
 type Server struct {
-	arm      string
-	dir      string
-	files    func() (int64, bool)
-	frontend string
-	pprof    string
-	child    *childproc.Process
-	stopping atomic.Bool
-	// databases are the processes of other programs that keep the data, if they are on
-	// this machine; noDatabase says why there is none.
-	databases  []int
-	noDatabase string
+	arm         string
+	dir         string
+	files       func() (int64, bool)
+	frontend    string
+	pprof       string
+	child       *childproc.Process
+	stopping    atomic.Bool
+	databases   []int
+	compactions func(context.Context) (int64, error)
+	metrics     string // address of the page; empty: none is read
 }
 
 // DeadError says that a server ended by itself.
@@ -116,7 +122,7 @@ func Start(ctx context.Context, o ServerOptions) (*Server, error) {
 }
 
 func start(ctx context.Context, o ServerOptions) (*Server, error) {
-	s := &Server{arm: o.Arm, dir: o.Dir, files: o.Files}
+	s := &Server{arm: o.Arm, dir: o.Dir, files: o.Files, databases: o.Databases, compactions: o.Compactions}
 	args, err := s.configure(o)
 	if err != nil {
 		return nil, fmt.Errorf("arm %s: %w", o.Arm, err)
@@ -181,11 +187,9 @@ func (s *Server) configure(o ServerOptions) ([]string, error) {
 		return nil, err
 	}
 	src.Set = append(slices.Clone(src.Set), moved...)
-	final, err := config.Load(src, registry)
-	if err != nil {
+	if _, err := config.Load(src, registry); err != nil {
 		return nil, fmt.Errorf("move the server to addresses of its own: %w", err)
 	}
-	s.findDatabases(final)
 	args, err := s.choose(src)
 	if err != nil {
 		return nil, err
@@ -266,10 +270,19 @@ func (s *Server) moved(cfg *tconfig.Config, o ServerOptions) ([]string, error) {
 		}
 	}
 	s.pprof = net.JoinHostPort(loopback, strconv.Itoa(number("global.pprof.port")))
-	if m := cfg.Global.Metrics; m != nil && m.Prometheus != nil {
+	m := cfg.Global.Metrics
+	if o.Metrics && (m == nil || m.Statsd == nil) || m != nil && m.Prometheus != nil {
 		n, err := port()
 		faults = append(faults, err)
-		set = append(set, "global.metrics.prometheus.listenAddress="+net.JoinHostPort(loopback, strconv.Itoa(n)))
+		address := net.JoinHostPort(loopback, strconv.Itoa(n))
+		set = append(set, "global.metrics.prometheus.listenAddress="+address)
+		if o.Metrics {
+			path := "/metrics"
+			if m != nil && m.Prometheus != nil && m.Prometheus.HandlerPath != "" {
+				path = m.Prometheus.HandlerPath
+			}
+			s.metrics = "http://" + address + path
+		}
 	}
 	set = append(set, "publicClient.hostPort="+s.frontend)
 	if name := cfg.ClusterMetadata.CurrentClusterName; name != "" {
@@ -293,68 +306,6 @@ func writeDynamic(path string, values map[string]any) error {
 		return fmt.Errorf("render the dynamic configuration: %w", err)
 	}
 	return os.WriteFile(path, text, 0o600)
-}
-
-// findDatabases notes which processes keep the data.
-func (s *Server) findDatabases(l *config.Loaded) {
-	addresses := databaseAddresses(l)
-	if len(addresses) == 0 {
-		s.noDatabase = "it is inside of the server"
-		return
-	}
-	s.files = nil // those of visibility would look like the database's
-	var faults []string
-	for _, address := range addresses {
-		pid, err := listenerAt(address)
-		if err != nil {
-			faults = append(faults, err.Error())
-			continue
-		}
-		if !slices.Contains(s.databases, pid) {
-			s.databases = append(s.databases, pid)
-		}
-	}
-	if len(faults) > 0 {
-		// A sum of some nodes would look like the whole.
-		s.databases, s.noDatabase = nil, strings.Join(faults, "; ")
-	}
-}
-
-// databaseAddresses are those of the default store; none if it is in the server.
-func databaseAddresses(l *config.Loaded) []string {
-	store := l.Config.Persistence.DataStores[l.Config.Persistence.DefaultStore]
-	var out []string
-	add := func(hosts []string, port int) {
-		for _, host := range hosts {
-			host = strings.TrimSpace(host)
-			if _, _, err := net.SplitHostPort(host); err != nil {
-				host = net.JoinHostPort(host, strconv.Itoa(port))
-			}
-			out = append(out, host)
-		}
-	}
-	const cqlPort = 9042
-	switch {
-	case store.Cassandra != nil:
-		port := store.Cassandra.Port
-		if port == 0 {
-			port = cqlPort
-		}
-		add(strings.Split(store.Cassandra.Hosts, ","), port)
-	case store.SQL != nil && !strings.HasPrefix(store.SQL.PluginName, "sqlite"):
-		add([]string{store.SQL.ConnectAddr}, 0)
-	case l.Chosen != nil:
-		if r, ok := l.Chosen.Opener.(backend.Remote); ok {
-			port := cqlPort
-			if custom := store.CustomDataStoreConfig; custom != nil {
-				if n, err := strconv.Atoi(fmt.Sprint(custom.Options["port"])); err == nil {
-					port = n
-				}
-			}
-			add(r.Security().Contacts, port)
-		}
-	}
-	return out
 }
 
 // awaitReady makes the namespace and returns when all of the server knows it.

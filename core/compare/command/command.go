@@ -78,11 +78,15 @@ func Run(ctx context.Context, q Request) error {
 	if err != nil {
 		return fmt.Errorf("write the plan into the run: %w", err)
 	}
+	header := result.Header{Command: q.command(), Program: compare.Program(""), Plan: raw, Shards: shards}
+	if plan.Prices.Any() {
+		header.Prices = &plan.Prices
+	}
 	progress := newProgress(q.Stderr)
 	run, err := compare.Run(ctx, compare.Options{
 		Level: level, A: a, B: b, Pairs: plan.Pairs, Seed: plan.Seed, Same: q.Same, Dir: q.Out, Keep: q.Keep,
 		Contamination: plan.Contamination, Margin: 1 + plan.Margin, Progress: progress.show,
-		Header: result.Header{Command: q.command(), Program: compare.Program(revision), Plan: raw, Shards: shards},
+		Header: header,
 	})
 	progress.end()
 	page := filepath.Join(q.Out, "report.html")
@@ -194,10 +198,6 @@ func (q *Request) command() []string {
 	add(q.Check != "", "--check", q.Check, "--max-regression", strconv.FormatFloat(100*q.MaxRegression, 'g', -1, 64)+"%")
 	return c
 }
-
-// revision is that of the source where the linker is told so (-X); the toolchain
-// stamps none into builds of work trees.
-var revision string
 
 // Share reads "10%" or "0.1".
 func Share(s string) (float64, error) {

@@ -43,6 +43,8 @@ func TestPlans(t *testing.T) {
 		{"a misspelt key", "pair: 3\n", `pair: unknown key, did you mean "pairs"?`},
 		{"a misspelt key below", "store: {rate: [3]}\n", `store.rate: unknown key, did you mean "rates"?`},
 		{"a misspelt key of a scenario", "level: cluster\ncluster: {scenarios: [{mix: {activity: 1}, in-flight: 4}]}\n", `cluster.scenarios[0]: in-flight: unknown key, did you mean "inFlight"?`},
+		{"a price that is none", "level: cluster\nprices: {serverCPUHour: -1}\n", "prices: serverCPUHour: -1: give a price of 0 or more"},
+		{"prices of what there is not", "prices: {diskGBMonth: 0.1}\n", "prices: they are for workflows, and the store level runs none"},
 		{"a level that nobody knows", "level: disk\n", `level: "disk" is neither store nor cluster`},
 		{"no pairs", "pairs: 0\n", "pairs: 0: give 1 or more; below 4 there are no intervals"},
 		{"a duration without a unit", "store: {duration: 5}\n", "must be a duration with a unit"},
@@ -86,7 +88,7 @@ func TestCommandLinesThatCannotBe(t *testing.T) {
 // memory, and holds the run to itself and to a baseline that nothing can reach.
 func TestAWholeComparison(t *testing.T) {
 	const arms = "../../../test/bench/compare/"
-	plan := write(t, "pairs: 4\ncontamination: {others: 1, lag: 0s, repeats: 0}\nstore: {rates: [100], duration: 1s, warmupMost: 0s, warmupLeast: 0s, open: 10}\n")
+	plan := write(t, "pairs: 4\ncontamination: {others: 1, lag: 0s, repeats: 0}\nstore: {rates: [100], duration: 1s, warmupMost: 0s, warmupLeast: 0s, open: 10, timeout: 1m, deadAfter: 2m}\n")
 	var stdout, stderr bytes.Buffer
 	out := t.TempDir()
 	q := Request{

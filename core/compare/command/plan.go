@@ -12,6 +12,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/compare"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/cluster"
+	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/storelevel"
 )
 
@@ -35,6 +36,8 @@ type Plan struct {
 	ReplicationFactor int `koanf:"replicationFactor" json:"replicationFactor"`
 	// Contamination says which blocks are repeated.
 	Contamination compare.Contamination `koanf:"contamination" json:"contamination"`
+	// Prices turn what workflows use into money; the cluster level alone runs any.
+	Prices result.Prices `koanf:"prices" json:"prices"`
 	// Store is the plan of the store level.
 	Store storelevel.Options `koanf:"store" json:"store"`
 	// Cluster is the plan of the cluster level.
@@ -45,6 +48,7 @@ type Plan struct {
 func DefaultPlan() Plan {
 	return Plan{
 		Level: storeLevel, Pairs: 10, Seed: 1, Margin: 0.05, ReplicationFactor: 1,
+		Prices:        result.DefaultPrices(),
 		Contamination: defaultContamination, Store: storelevel.DefaultOptions(), Cluster: cluster.DefaultPlan(),
 	}
 }
@@ -114,8 +118,12 @@ func (p *Plan) validate() error {
 	fault(c.Others < 0 || c.Others > 1, "contamination.others: %v: give a share of the machine, 0 to 1", c.Others)
 	fault(c.Lag < 0, "contamination.lag: %s is negative", c.Lag)
 	fault(c.Repeats < 0, "contamination.repeats: %d is negative", c.Repeats)
+	if err := p.Prices.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("prices: %w", err))
+	}
 	switch p.Level {
 	case storeLevel:
+		fault(p.Prices.Any(), "prices: they are for workflows, and the store level runs none: take level cluster, or leave them out")
 		faults = append(faults, p.Store.Validate())
 	case clusterLevel:
 		if err := p.Cluster.Complete(); err != nil {

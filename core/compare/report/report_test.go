@@ -178,6 +178,51 @@ func TestThePageShowsWhatARunFound(t *testing.T) {
 	}
 }
 
+// TestMoneyIsShownWithItsAssumptions, and what is not known as that.
+func TestMoneyIsShownWithItsAssumptions(t *testing.T) {
+	r := sample()
+	require.NotContains(t, render(t, r), "Money for a million workflows")
+	r.Header.Prices = &result.Prices{Currency: "EUR", ServerCPUHour: 0.04, DiskGBMonth: 0.1, Utilization: 0.5, Retention: 72 * time.Hour, Copies: 3}
+	for _, b := range r.Blocks {
+		b.Quantities[result.ServerCPU] = result.Quantity{Value: 14, Unit: "ms per workflow"}
+		if b.Arm == result.A {
+			b.Quantities[result.DiskGrowth] = result.Quantity{Value: 10, Unit: "KiB per workflow"}
+		}
+		r.Header.Prices.Price(b, false, false)
+	}
+	page := text(t, render(t, r))
+	for _, want := range []string{
+		"An hour of a processor of the server costs 0.04 EUR. Of the processors that are paid for, 50 % work.",
+		"A GB of disk costs 0.1 EUR a month. What files grew by during a block stays for 72h0m0s, in 3.00 times the measured size.",
+		"server CPU 0.311 0.311 EUR +0 %", "disk 0.303 not known EUR –", "all together 0.614 not known EUR –",
+	} {
+		require.Contains(t, page, want)
+	}
+	require.NotContains(t, page, "An hour of a processor of the database", "it has no price")
+}
+
+// TestWhatIsKnownOverTimeIsDrawn and what is not is named.
+func TestWhatIsKnownOverTimeIsDrawn(t *testing.T) {
+	r := sample()
+	r.Header.Level = "cluster"
+	for _, b := range r.Blocks {
+		points := [][2]float64{{1, 0}, {2, 3}}
+		b.Series = append(b.Series, result.Series{Name: result.SeriesTransferLag, Unit: "ms", Points: points}, result.Series{Name: result.SeriesBacklog, Unit: "tasks", Points: points})
+		if b.Arm == result.B {
+			b.Series = append(b.Series, result.Series{Name: result.SeriesCompactions, Unit: result.CompactionUnit, Points: points})
+		}
+	}
+	page := text(t, render(t, r))
+	require.Contains(t, page, "Not known: compactions of A.")
+	for _, want := range []string{"lag of transfer tasks, mean, ms", "backlog of task queues, tasks", "compactions, ended a second"} {
+		require.Contains(t, page, want)
+	}
+	for _, b := range r.Blocks {
+		b.Series = b.Series[:2]
+	}
+	require.Contains(t, text(t, render(t, r)), "Not known: compactions of A and B, lags of queues of A and B, backlog of task queues of A and B.")
+}
+
 func TestBlocksThatWereRepeatedDoNotCount(t *testing.T) {
 	r := sample()
 	before := text(t, render(t, r))

@@ -24,6 +24,7 @@ type view struct {
 	Program  string
 	Command  string
 	Plan     string
+	Prices   []string // what money was computed with
 	Summary  []count
 	Warnings []string
 	// MoreWarnings are those that are shown when asked for.
@@ -76,8 +77,10 @@ type scenarioView struct {
 	Calls    []callRow
 	Trips    []tripRow
 	Costs    []costRow
+	Money    []moneyRow
 	Charts   []*chart
 	HasTrips bool
+	Unknown  string // which series over time are missing
 }
 
 type loadRow struct {
@@ -114,6 +117,9 @@ type tripRow struct {
 type costRow struct {
 	Name, Unit, A, B, Change, Better string
 }
+
+// moneyRow is a part of what a million workflows cost.
+type moneyRow struct{ Part, A, B, Change string }
 
 type agreementView struct {
 	Scenario, How, Verdict, Note, Class string
@@ -167,6 +173,7 @@ func newView(r *result.Run) *view {
 	v.Program += fmt.Sprintf("; Temporal server %s; %s", h.Program.Server, h.Program.Go)
 	v.Command = strings.Join(h.Command, " ")
 	v.Plan = plain(h.Plan)
+	v.Prices = assumptions(h.Prices)
 	if !r.Complete {
 		v.Broken = or(r.Error, "it was interrupted")
 	}
@@ -246,7 +253,9 @@ func (v *view) scenario(i int, name string) scenarioView {
 		}
 	}
 	s.Costs = v.costs(name, byArm)
+	s.Money = v.money(byArm)
 	s.Charts = seriesCharts(byArm)
+	s.Unknown = unknownSeries(v.Run.Header.Level, byArm)
 	return s
 }
 
@@ -366,6 +375,9 @@ func (v *view) costs(scenario string, byArm map[string][]*result.Block) []costRo
 	}
 	var rows []costRow
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		if slices.Contains(result.Money, name) {
+			continue // it has a table of its own
+		}
 		s := sums[name]
 		row := costRow{Name: name, Unit: s.unit, A: missing, B: missing, Change: missing}
 		var mean [2]float64
@@ -460,6 +472,35 @@ func seriesCharts(byArm map[string][]*result.Block) []*chart {
 		}
 	}
 	return out
+}
+
+// unknownSeries says which figures over time nobody told.
+func unknownSeries(level string, byArm map[string][]*result.Block) string {
+	type group struct {
+		what string
+		any  []string
+	}
+	groups := []group{{"compactions", []string{result.SeriesCompactions}}}
+	if level == "cluster" { // else there are no queues
+		groups = append(groups, group{"lags of queues", []string{result.SeriesTransferLag, result.SeriesTimerLag, result.SeriesVisibilityLag}},
+			group{"backlog of task queues", []string{result.SeriesBacklog}})
+	}
+	var all []string
+	for _, g := range groups {
+		var arms []string
+		for _, arm := range []string{result.A, result.B} {
+			known := slices.ContainsFunc(byArm[arm], func(b *result.Block) bool {
+				return slices.ContainsFunc(b.Series, func(s result.Series) bool { return slices.Contains(g.any, s.Name) })
+			})
+			if len(byArm[arm]) > 0 && !known {
+				arms = append(arms, strings.ToUpper(arm))
+			}
+		}
+		if len(arms) > 0 {
+			all = append(all, g.what+" of "+strings.Join(arms, " and "))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // classOf says what a verdict means for B.

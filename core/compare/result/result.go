@@ -23,6 +23,7 @@ package result
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/core/compare/load"
@@ -76,6 +77,8 @@ type Header struct {
 	// Differences are where the configurations of the arms differ, secrets
 	// removed. What is not listed here is the same in both.
 	Differences []Difference `json:"differences"`
+	// Prices are what costs of workflows were computed with; nil: there are none.
+	Prices *Prices `json:"prices,omitempty"`
 }
 
 // Arm describes one side.
@@ -96,10 +99,25 @@ type Arm struct {
 	Consistency   string `json:"consistency,omitempty"`
 	// Durable says when a write that was answered survives what, in words.
 	Durable string `json:"durable,omitempty"`
+	// NoDatabaseCPU is why the processor time of the database's own processes is not
+	// known, e.g. because they are on another machine. Empty: it is known, or the
+	// database has no process of its own.
+	NoDatabaseCPU string `json:"noDatabaseCPU,omitempty"`
+	// Inside tells that the database is part of the process that opens it, InMemory that
+	// it keeps no files.
+	Inside   bool `json:"inside,omitempty"`
+	InMemory bool `json:"inMemory,omitempty"`
 	// Digests tells that records can be read and summed up here.
 	Digests bool `json:"digests"`
 	// Configuration is the whole of it as YAML, secrets masked.
 	Configuration string `json:"configuration"`
+}
+
+// SetUnknown notes why the database's processes are not known; nil: they are.
+func (a *Arm) SetUnknown(why error) {
+	if why != nil {
+		a.NoDatabaseCPU = strings.ReplaceAll(why.Error(), "\n", "; ")
+	}
 }
 
 // Difference is one setting in which the arms differ. "" is not set.
@@ -240,6 +258,17 @@ const (
 	SeriesRate = "achieved rate" // pieces a second
 	SeriesP50  = "p50"           // ms of response time, of all calls that began in the second
 	SeriesP99  = "p99"
+)
+
+// Names of series that are there where they are known. Lags are from the time of a
+// task of history to its end, the mean of those that ended since the point before.
+const (
+	SeriesTransferLag   = "lag of transfer tasks, mean"
+	SeriesTimerLag      = "lag of timer tasks, mean"
+	SeriesVisibilityLag = "lag of visibility tasks, mean"
+	SeriesBacklog       = "backlog of task queues" // as matching estimates it
+	SeriesCompactions   = "compactions"            // of the whole database, other keyspaces included
+	CompactionUnit      = "ended a second"
 )
 
 // Step is one rate of a ramp.

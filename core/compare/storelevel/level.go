@@ -68,7 +68,9 @@ func (l *Level) Prepare(ctx context.Context, a *arm.Arm, name string) (result.Ar
 	if err != nil {
 		return found, err
 	}
-	for _, pid := range a.Processes() {
+	pids, unknown := a.Processes()
+	found.SetUnknown(unknown)
+	for _, pid := range pids {
 		if !slices.Contains(l.pids, pid) {
 			l.pids = append(l.pids, pid)
 		}
@@ -154,21 +156,26 @@ func (l *Level) warmUp(ctx context.Context, pl *player, m *mix, rate float64, se
 
 // usage is what the machine spent so far.
 type usage struct {
-	own, databases time.Duration
-	memory         runtime.MemStats
-	disk           int64
-	onDisk         bool
+	own       time.Duration
+	databases *time.Duration // nil: not known, or the database is in this process
+	memory    runtime.MemStats
+	disk      int64
+	onDisk    bool
 }
 
 func (l *Level) spent(a *arm.Arm, d *arm.Database) usage {
-	u := usage{databases: machine.CPU(a.Processes()...), own: machine.CPU(machine.Self())}
+	u := usage{own: machine.CPU(machine.Self())}
+	if pids, unknown := a.Processes(); unknown == nil && len(pids) > 0 { // a sum of some nodes would look like the whole
+		cpu := machine.CPU(pids...)
+		u.databases = &cpu
+	}
 	runtime.ReadMemStats(&u.memory)
 	u.disk, u.onDisk = d.Files()
 	return u
 }
 
 // quantities are the differences of two usages for each of n calls.
-func quantities(before, after usage, a *arm.Arm, n int64) map[string]result.Quantity {
+func quantities(before, after usage, n int64) map[string]result.Quantity {
 	all := map[string]result.Quantity{}
 	if n == 0 {
 		return all
@@ -180,8 +187,8 @@ func quantities(before, after usage, a *arm.Arm, n int64) map[string]result.Quan
 	if after.own > 0 {
 		put(result.GeneratorCPU, ms(after.own-before.own), "ms/call", true)
 	}
-	if len(a.Processes()) > 0 {
-		put(result.DatabaseCPU, ms(after.databases-before.databases), "ms/call", true)
+	if before.databases != nil && after.databases != nil {
+		put(result.DatabaseCPU, ms(*after.databases-*before.databases), "ms/call", true)
 	}
 	put(result.Allocations, float64(after.memory.Mallocs-before.memory.Mallocs), "objects/call", false)
 	put(result.Allocated, float64(after.memory.TotalAlloc-before.memory.TotalAlloc), "bytes/call", false)
@@ -197,18 +204,22 @@ func (l *Level) hold(ctx context.Context, spec compare.Spec, pl *player, b *bloc
 	schedule := l.schedule(rate, l.o.Duration, spec.Seed)
 	ops := b.mix.next(len(schedule))
 	runtime.GC() // what was made before is nobody's work
+	count, done := b.database.Compactions(ctx)
+	defer done()
 	before := l.spent(spec.Arm, b.database)
 	t := &timeline{}
 	pl.measuring = true
 	r.From = time.Now().UTC()
+	watched := compare.Watch(ctx, count)
 	measured, unfinished, err := pl.offer(ctx, ops, schedule, t)
 	r.To = time.Now().UTC()
+	compactions := compare.Increases(result.SeriesCompactions, result.CompactionUnit, watched())
 	pl.measuring = false
 	r.Offered = rate
 	if err == nil || measured.Done > 0 {
 		l.fill(r, pl, measured)
-		r.Series = t.series()
-		for name, q := range quantities(before, l.spent(spec.Arm, b.database), spec.Arm, int64(measured.Done)) {
+		r.Series = append(t.series(), compactions...)
+		for name, q := range quantities(before, l.spent(spec.Arm, b.database), int64(measured.Done)) {
 			r.Quantities[name] = q
 		}
 		r.Quantities[result.Unfinished] = result.Quantity{Value: float64(unfinished), Unit: "calls", Better: "less"}
