@@ -109,7 +109,7 @@ var (
 
 func look(t *testing.T, browser, url, scheme string) map[string]int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-sandbox", // which root cannot have; the page is ours
