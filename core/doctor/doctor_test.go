@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,23 @@ func TestAHealthyDatabase(t *testing.T) {
 			// Nothing is left: the schema is what it was.
 			require.Equal(t, doctor.Good, check(t, d.examine(t, 0), "schema").Status)
 		})
+	}
+}
+
+// A Cassandra as it comes acknowledges what it may forget; the engine and YugabyteDB
+// do not.
+func TestCommitLogOfASingleCopy(t *testing.T) {
+	n := cassandratest.Start(t)
+	d := onCassandra(t, n.Host, n.Port, n.Keyspace(t))
+	d.prepare(t)
+	log := check(t, d.examine(t, 0), "commit log")
+	require.Contains(t, []doctor.Status{doctor.Good, doctor.Warning}, log.Status, "%+v", log) // a shared node is configured by others
+	require.Equal(t, log.Status == doctor.Warning, strings.HasPrefix(log.Found, "periodic, and 1 copy"), "%+v", log)
+
+	d = onYCQL(t)
+	d.prepare(t)
+	for _, c := range d.examine(t, 0).Checks {
+		require.NotEqual(t, "commit log", c.Name)
 	}
 }
 

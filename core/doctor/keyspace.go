@@ -38,6 +38,42 @@ func (e *examination) replication(ctx context.Context) {
 	for _, dc := range slices.Sorted(maps.Keys(copies)) {
 		e.copies(name, dc, copies[dc])
 	}
+	e.commitLog(ctx, slices.Max(slices.Collect(maps.Values(copies))))
+}
+
+// commitLog asks a Cassandra when it syncs what it acknowledges; releases from 4.0 on
+// say so.
+func (e *examination) commitLog(ctx context.Context, copies int) {
+	if e.report.Dialect == "ycql" {
+		return // its log is replicated before it acknowledges
+	}
+	const name = "commit log"
+	rows, err := e.admin.Query(ctx, `SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'`)
+	if err == nil && len(rows) == 0 {
+		err = errNoAnswer
+	}
+	if err != nil {
+		e.report.add(name, Skipped, "the server does not say when it syncs: "+err.Error(), "")
+		return
+	}
+	sync, _ := rows[0]["value"].(string)
+	status, found, hint := judgeCommitLog(sync, copies)
+	e.report.add(name, status, found, hint)
+}
+
+// judgeCommitLog: with commitlog_sync: periodic a replay ends at the last marker that
+// was written into the log, which is every 100 ms, and synced, which is every ten
+// seconds (CASSANDRA-13987). Other copies make good for a node, but one has none.
+func judgeCommitLog(sync string, copies int) (status Status, found, hint string) {
+	switch {
+	case sync != "periodic":
+		return Good, sync + ": what is acknowledged is synced", ""
+	case copies > 1:
+		return Good, "periodic: what is acknowledged is safe as long as copies do not crash together", ""
+	default:
+		return Warning, "periodic, and 1 copy: when the node's process dies, up to 100 ms of what it acknowledged are lost, and up to 10 s with its machine: workflows may stand still for ever",
+			"set commitlog_sync: batch (or group), or keep three copies"
+	}
 }
 
 // copies judges a number of copies: writes and reads are acknowledged by a
