@@ -27,15 +27,9 @@ var tidies = map[string]bool{"CreateNamespace, of a name that is taken": true}
 
 func everyFaultOfAStore(t *testing.T, db *database, of costs) {
 	// A clean run tells how many requests each call makes.
-	s := failingStore(t, db, of)
-	requests := make([]int, len(s.calls))
-	for i, c := range s.calls {
-		s.session.arm(0, before, nil)
-		require.NoError(t, c.run(t.Context()), c.name)
-		requests[i] = s.session.disarm()
-	}
+	requests := failingStore(t, db, of).requests(t)
 
-	s = failingStore(t, db, of)
+	s := failingStore(t, db, of)
 	for i, c := range s.calls {
 		t.Run(c.name+" before", func(t *testing.T) { s.everyFaultBefore(t, i) })
 		if t.Failed() {
@@ -63,6 +57,19 @@ func failingStore(t *testing.T, db *database, of costs) *failing {
 	session := &faulty{Session: db.Session}
 	f := newFixture(t, &database{Database: Database{Session: session, Dialect: db.Dialect, Name: db.Name}})
 	return &failing{session, of.calls(t, f, db)}
+}
+
+// requests makes every call once, without faults, and returns how many requests each
+// made.
+func (s *failing) requests(t *testing.T) []int {
+	t.Helper()
+	n := make([]int, len(s.calls))
+	for i, c := range s.calls {
+		s.session.arm(0, before, nil)
+		require.NoError(t, c.run(t.Context()), c.name)
+		n[i] = s.session.disarm()
+	}
+	return n
 }
 
 // everyFaultBefore fails each request of a call before it is sent, until the call
