@@ -106,16 +106,19 @@ func TestNobodyTellsSecrets(t *testing.T) {
 	v.run("version")
 	v.run("help")
 	v.everyCommand()
+	v.compared(good)
+	v.look("metrics", fetch(t, "http://"+s.MetricsOf(0)+"/metrics", http.StatusOK))
+	require.NoError(t, s.Stop())
+	v.migrated(good, passwordFile)
 
 	// The files that hold them: this would see them elsewhere too.
-	for _, config := range []string{good, bad, tls} {
+	for _, config := range []string{good, bad, tls, filepath.Join(v.dir, "stock.yaml"), filepath.Join(v.dir, "target.yaml")} {
 		text, err := os.ReadFile(config)
 		require.NoError(t, err)
 		require.NotEmpty(t, v.find(string(text)), "secrets are not found where they are")
 	}
 	v.look("the server's log", s.Log(0))
 	v.look("the engine's log", d.Log())
-	v.look("metrics", fetch(t, "http://"+s.MetricsOf(0)+"/metrics", http.StatusOK))
 	// All that the commands left, reports among it.
 	require.NoError(t, filepath.WalkDir(v.dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() || path == passwordFile || strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".pem") {
@@ -125,6 +128,56 @@ func TestNobodyTellsSecrets(t *testing.T) {
 		v.look(path, string(text))
 		return err
 	}))
+}
+
+// compared compares two databases whose configurations hold passwords, to the end: the
+// second is a stock one.
+func (v *vault) compared(good string) {
+	v.t.Helper()
+	stock := v.changeStore(good, "stock.yaml", func(store map[string]any) {
+		delete(store, "customDatastore")
+		store["sql"] = map[string]any{
+			"pluginName": "sqlite", "databaseName": filepath.Join(v.dir, "stock.db"), "connectAddr": "localhost", "connectProtocol": "tcp",
+			"connectAttributes": map[string]any{"mode": "rwc", "setup": "true"}, "maxConns": 1, "maxIdleConns": 1,
+			"user": "temporal", "password": v.secrets["a token"],
+		}
+	})
+	plan := filepath.Join(v.dir, "plan.yaml")
+	require.NoError(v.t, os.WriteFile(plan, []byte("pairs: 1\ncontamination: {others: 1, lag: 0s, repeats: 0}\n"+
+		"store: {rates: [50], duration: 1s, warmupLeast: 0s, warmupMost: 0s, open: 10, timeout: 1m, deadAfter: 2m}\n"), 0o600))
+	out := filepath.Join(v.dir, "compared")
+	v.mustRun("compare", "--a", good, "--b", stock, "--plan", plan, "--out", out)
+	for _, file := range []string{"run.json", "report.html"} { // the walk looks into them
+		text, err := os.ReadFile(filepath.Join(out, file))
+		require.NoError(v.t, err)
+		require.Contains(v.t, string(text), "password", "%s shows the configurations", file)
+	}
+}
+
+// migrated moves the deployment to another database with a password, and back.
+func (v *vault) migrated(good, passwordFile string) {
+	v.t.Helper()
+	to, err := harness.StartCQL(v.t.Context(), "ycql", v.t.TempDir(), "--user", "temporal", "--password-file", passwordFile)
+	require.NoError(v.t, err)
+	v.t.Cleanup(func() { _ = to.Kill() })
+	target := v.change(good, "target.yaml", func(options map[string]any) { options["port"], options["keyspace"] = to.Port, "moved" })
+	state := filepath.Join(v.dir, "moved")
+	for _, verb := range [][]string{
+		{"assess"},
+		{"init", "--fence", "--host-timeout", "1s", "--settle", "1s"},
+		{"copy"},
+		{"status"},
+		{"verify"},
+		{"explain", "namespaces", "--decoded"},
+		{"switch"},
+		{"rollback", "--host-timeout", "1s", "--settle", "1s"},
+	} {
+		v.mustRun(append(append([]string{"migrate"}, verb...), "--from", good, "--to", target, "--state", state)...)
+	}
+	kept, err := os.ReadDir(state)
+	require.NoError(v.t, err)
+	require.NotEmpty(v.t, kept, "the walk looks into it")
+	v.look("the target's log", to.Log())
 }
 
 // key makes a private key, whose every line is a secret.
@@ -151,12 +204,25 @@ func (*vault) certificate() string {
 // change writes a configuration with other options of its store.
 func (v *vault) change(path, name string, change func(options map[string]any)) string {
 	v.t.Helper()
+	return v.changeStore(path, name, func(store map[string]any) {
+		for _, step := range []string{"customDatastore", "options"} {
+			next, ok := store[step].(map[string]any)
+			require.True(v.t, ok, step)
+			store = next
+		}
+		change(store)
+	})
+}
+
+// changeStore writes a configuration with another store.
+func (v *vault) changeStore(path, name string, change func(store map[string]any)) string {
+	v.t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(v.t, err)
 	var config map[string]any
 	require.NoError(v.t, json.Unmarshal(text, &config))
 	at := config
-	for _, step := range []string{"persistence", "datastores", "default", "customDatastore", "options"} {
+	for _, step := range []string{"persistence", "datastores", "default"} {
 		next, ok := at[step].(map[string]any)
 		require.True(v.t, ok, step)
 		at = next
@@ -172,11 +238,23 @@ func (v *vault) change(path, name string, change func(options map[string]any)) s
 // run runs a command to its end, or for a while, and looks at what it said.
 func (v *vault) run(args ...string) {
 	v.t.Helper()
+	_, _ = v.try(args...) // many fail, and that is the point
+}
+
+// mustRun is run for a command that must not fail.
+func (v *vault) mustRun(args ...string) {
+	v.t.Helper()
+	out, err := v.try(args...)
+	require.NoError(v.t, err, "%v\n%s", args, out)
+}
+
+func (v *vault) try(args ...string) (string, error) {
+	v.t.Helper()
 	ctx, cancel := context.WithTimeout(v.t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, v.binary, args...)
 	cmd.Dir = v.dir
-	out, err := cmd.CombinedOutput() // many fail, and that is the point
+	out, err := cmd.CombinedOutput()
 	require.NoError(v.t, ctx.Err(), "%v does not end", args)
 	if err != nil {
 		require.NotEmpty(v.t, out, "%v fails and says nothing", args)
@@ -185,6 +263,7 @@ func (v *vault) run(args ...string) {
 		v.ran[a] = true
 	}
 	v.look(strings.Join(args, " "), string(out))
+	return string(out), err
 }
 
 // look fails if a text holds a secret.
