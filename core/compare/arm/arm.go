@@ -156,6 +156,9 @@ func (a *Arm) Describe() result.Arm {
 	if a.kind == remote || a.kind == cassandra {
 		d.Consistency = a.consistency()
 		d.Replication = "1"
+		if set, err := schema.For(d.Dialect); err == nil && !set.Replicated {
+			d.Replication = "as its whole cluster"
+		}
 		if n := a.options.Replication.Factor; n > 1 {
 			d.Replication = fmt.Sprint(n)
 		}

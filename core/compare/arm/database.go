@@ -115,9 +115,7 @@ func (d *Database) Drop(ctx context.Context) error {
 	err := d.Release()
 	switch d.arm.kind {
 	case remote, cassandra:
-		err = errors.Join(err, d.admin(ctx, func(admin cql.Admin) error {
-			return admin.Exec(ctx, `DROP KEYSPACE IF EXISTS "`+d.Name+`"`)
-		}))
+		err = errors.Join(err, d.dropKeyspace(ctx))
 	case sqlServer:
 		for _, store := range d.sqlStores() {
 			cfg := *store.cfg
@@ -281,6 +279,21 @@ func (d *Database) createKeyspace(ctx context.Context) error {
 		}
 		d.made = true
 		return makeSchema(ctx, admin, set, opener, d.Name, d.arm.options.Replication)
+	})
+}
+
+func (d *Database) dropKeyspace(ctx context.Context) error {
+	opener, err := d.opener()
+	if err != nil {
+		return err
+	}
+	set, err := ourschema.For(opener.Dialect().Name())
+	if err != nil {
+		return err
+	}
+	return d.admin(ctx, func(admin cql.Admin) error {
+		// YugabyteDB drops a keyspace only when it is empty: the tool sees to it.
+		return (&ourschema.Tool{Admin: admin, Set: set, Keyspace: d.Name, Out: io.Discard}).Drop(ctx)
 	})
 }
 

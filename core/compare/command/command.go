@@ -163,7 +163,9 @@ func (q *Request) load(plan Plan, name, file string) (*arm.Arm, error) {
 	}
 	o := arm.Options{
 		Name: name, Source: config.Source{File: file}, Registry: q.Registry, Scratch: scratch,
-		Replication: schema.Replication{Factor: plan.ReplicationFactor},
+	}
+	if n := plan.ReplicationFactor; n > 1 { // 1 is not asked for: a keyspace of YugabyteDB takes no wish
+		o.Replication = schema.Replication{Factor: n}
 	}
 	if q.Same && name == result.B {
 		o.Addition = "again"
