@@ -104,7 +104,7 @@ func TestEveryScenarioRunsOnAWholeServer(t *testing.T) {
 	}
 	for _, name := range []string{
 		result.SeriesRate, result.SeriesP99, result.SeriesTransferLag, result.SeriesTimerLag, result.SeriesVisibilityLag,
-		result.SeriesBacklog,
+		result.SeriesBacklog, result.SeriesCompactions,
 	} {
 		require.Positive(t, series[name], "%s of %v", name, series)
 	}
