@@ -154,12 +154,7 @@ func (at *place) fill(ctx context.Context, point *Point, n, inFlight int, next f
 // how many there are; 0: the database is of other things.
 func (at *place) settle(ctx context.Context, point *Point, workflows int64) {
 	at.say(point, "filled in %.1f s; waiting until the database is idle", point.Fill.Seconds)
-	point.Settled = process.Settle(ctx, at.o.settle, func() time.Duration {
-		if len(at.pids) == 0 {
-			return process.CPU()
-		}
-		return process.CPU() + machine.CPU(at.pids...)
-	}).Seconds()
+	point.Settled = at.idle(ctx).Seconds()
 	if size, ok := at.database.Files(); ok {
 		point.DiskBytes = &size
 		if workflows > 0 {
@@ -169,6 +164,16 @@ func (at *place) settle(ctx context.Context, point *Point, workflows int64) {
 	}
 	point.Heap, point.Memory = heap(), process.Memory()
 	at.say(point, "measuring")
+}
+
+// idle waits until neither this process nor the database does anything.
+func (at *place) idle(ctx context.Context) time.Duration {
+	return process.Settle(ctx, at.o.settle, func() time.Duration {
+		if len(at.pids) == 0 {
+			return process.CPU()
+		}
+		return process.CPU() + machine.CPU(at.pids...)
+	})
 }
 
 // heap is what of this process's heap is in use, engine included.

@@ -109,6 +109,9 @@ func (at *place) measureWorkflows(ctx context.Context, p *Point, pop *storelevel
 	warm := at.o.warm()
 	picked := pick(at.o.seed, round, pop.Len(), len(at.o.inFlight)*(warm+at.o.calls))
 	for i, inFlight := range at.o.inFlight {
+		if i > 0 {
+			at.idle(ctx)
+		}
 		mine := picked[i*(warm+at.o.calls) : (i+1)*(warm+at.o.calls)]
 		on := func(call func(n int64) storelevel.Call) (all []storelevel.Call) {
 			for _, n := range mine {
@@ -129,12 +132,13 @@ func (at *place) measureWorkflows(ctx context.Context, p *Point, pop *storelevel
 			}
 		}
 		batches := []func() []storelevel.Call{
-			func() []storelevel.Call { return on(func(int64) storelevel.Call { return pop.Create() }) },
+			// Reads come before what leaves work to compactions behind.
 			func() []storelevel.Call { return on(pop.Get) },
 			func() []storelevel.Call { return on(pop.Current) },
-			func() []storelevel.Call { return alike(pop.Update) },
-			func() []storelevel.Call { return alike(pop.Append) },
 			func() []storelevel.Call { return on(pop.History) },
+			func() []storelevel.Call { return alike(pop.Append) },
+			func() []storelevel.Call { return alike(pop.Update) },
+			func() []storelevel.Call { return on(func(int64) storelevel.Call { return pop.Create() }) },
 		}
 		for _, calls := range tasks {
 			batches = append(batches, func() []storelevel.Call { return calls })
