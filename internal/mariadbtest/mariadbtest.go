@@ -55,8 +55,10 @@ func Start(t testing.TB) *DB {
 		t.Fatal(err)
 	}
 	// Root may run it if it says so.
-	common := []string{"--no-defaults", "--basedir=" + home, "--datadir=" + data, "--lc-messages-dir=" + filepath.Join(home, "share"), "--user=root",
-		"--skip-ssl", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=0"}
+	common := []string{
+		"--no-defaults", "--basedir=" + home, "--datadir=" + data, "--lc-messages-dir=" + filepath.Join(home, "share"), "--user=root",
+		"--skip-ssl", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=0",
+	}
 	if err := bootstrap(t.Context(), home, common); err != nil {
 		t.Fatal(err)
 	}

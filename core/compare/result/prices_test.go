@@ -28,20 +28,28 @@ func TestWhatAMillionWorkflowsCost(t *testing.T) {
 	}{
 		{
 			// 10 ms of a million are 10,000 s, twice that at half use: 5.56 h of 0.036.
-			"a database of its own", map[string]float64{ServerCPU: 10, DatabaseCPU: 5, DiskGrowth: 100}, false, false,
+			"a database of its own",
+			map[string]float64{ServerCPU: 10, DatabaseCPU: 5, DiskGrowth: 100},
+			false, false,
 			// 102.4 GB in three copies for a tenth of a month.
 			map[string]float64{MoneyServer: 0.2, MoneyDatabase: 0.2, MoneyDisk: 3.072, MoneyAll: 3.472},
 		},
 		{
-			"a database inside of the server is paid for with it", map[string]float64{ServerCPU: 10, DiskGrowth: 100}, true, false,
+			"a database inside of the server is paid for with it",
+			map[string]float64{ServerCPU: 10, DiskGrowth: 100},
+			true, false,
 			map[string]float64{MoneyServer: 0.2, MoneyDatabase: 0, MoneyDisk: 3.072, MoneyAll: 3.272},
 		},
 		{
-			"one in memory keeps no files", map[string]float64{ServerCPU: 10}, true, true,
+			"one in memory keeps no files",
+			map[string]float64{ServerCPU: 10},
+			true, true,
 			map[string]float64{MoneyServer: 0.2, MoneyDatabase: 0, MoneyDisk: 0, MoneyAll: 0.2},
 		},
 		{
-			"what is not known has no cost, and so the whole", map[string]float64{ServerCPU: 10, DatabaseCPU: 5}, false, false,
+			"what is not known has no cost, and so the whole",
+			map[string]float64{ServerCPU: 10, DatabaseCPU: 5},
+			false, false,
 			map[string]float64{MoneyServer: 0.2, MoneyDatabase: 0.2},
 		},
 	}
