@@ -7,12 +7,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
 	"go/doc/comment"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,21 +55,28 @@ func run(check bool) error {
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{target: options, plan: plans} {
-		path := filepath.Join(root, name)
+	var stale []string
+	for _, document := range []struct {
+		name string
+		text []byte
+	}{{target, options}, {plan, plans}} {
+		path := filepath.Join(root, document.name)
 		if !check {
-			if err := os.WriteFile(path, text, 0o644); err != nil {
+			if err := os.WriteFile(path, document.text, 0o644); err != nil {
 				return err
 			}
 			continue
 		}
 		have, err := os.ReadFile(path)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if !bytes.Equal(have, text) {
-			return fmt.Errorf("%s is stale: run \"go run ./cmd/optdoc\"", name)
+		if !bytes.Equal(have, document.text) {
+			stale = append(stale, document.name)
 		}
+	}
+	if len(stale) > 0 {
+		return fmt.Errorf("out of date: %s: run \"go run ./cmd/optdoc\"", strings.Join(stale, ", "))
 	}
 	return nil
 }
