@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,13 @@ func (m *told) Gauge(name string, v float64, _ ...string) {
 	m.gauges[name] = v
 }
 
+// soFar is what was said last.
+func (m *told) soFar() map[string]float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.gauges)
+}
+
 func TestAnEnginesFiguresReachTheMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &told{gauges: map[string]float64{}}
@@ -32,14 +40,16 @@ func TestAnEnginesFiguresReachTheMetrics(t *testing.T) {
 			reads++
 			return storage.Metrics{Compactions: 3 * (reads - 1), Flushes: 2 * reads, Syncs: uint64(10 * reads), DiskBytes: uint64(100 * reads)}
 		}, to)
-		if n, told := to.gauges[metricCompactions]; !told || n != 0 {
-			t.Errorf("none so far is a figure too: %v", to.gauges)
+		first := to.soFar()
+		if n, told := first[metricCompactions]; !told || n != 0 {
+			t.Errorf("none so far is a figure too: %v", first)
 		}
 		time.Sleep(2*meterEvery + meterEvery/2)
 		m.stop()
 		m.stop()
-		if to.gauges[metricCompactions] != 6 || to.gauges[metricFlushes] != 6 || to.gauges[metricSyncs] != 30 || to.gauges[metricDisk] != 300 {
-			t.Errorf("after three readings: %v", to.gauges)
+		want := map[string]float64{metricCompactions: 6, metricFlushes: 6, metricSyncs: 30, metricDisk: 300}
+		if last := to.soFar(); !maps.Equal(last, want) {
+			t.Errorf("after three readings: %v", last)
 		}
 		time.Sleep(time.Minute)
 		if reads != 3 {
