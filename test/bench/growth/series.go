@@ -95,7 +95,7 @@ func (at *place) populate(ctx context.Context, p *Point, pop *storelevel.Populat
 		if err := at.all(ctx, pop.CompleteTasks()); err != nil {
 			return err
 		}
-		if have%(10*chunk) == 0 {
+		if (have+n)/(10*chunk) > have/(10*chunk) {
 			at.say(p, "%d created", have+n)
 		}
 	}
