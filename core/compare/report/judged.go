@@ -52,7 +52,11 @@ func (v *view) judge() {
 		}
 		for _, verdict := range v.Run.Verdicts {
 			if classOf(verdict) == kind.class {
-				v.Verdicts = append(v.Verdicts, verdictView{kind.class, kind.word, strings.TrimPrefix(verdict.Text, kind.word+" ")})
+				line := verdictView{Class: kind.class, Word: kind.word, Text: strings.TrimPrefix(verdict.Text, kind.word+" ")}
+				if len(v.Run.Scenarios()) > 1 {
+					line.Scenario = verdict.Scenario
+				}
+				v.Verdicts = append(v.Verdicts, line)
 			}
 		}
 	}

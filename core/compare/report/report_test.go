@@ -157,6 +157,17 @@ func TestThePageOfAFixedRun(t *testing.T) {
 	require.Equal(t, string(want), page, "run the test with -update and look at the page")
 }
 
+// TestVerdictsNameTheirScenario where there are several: the same sentence may be said
+// of each.
+func TestVerdictsNameTheirScenario(t *testing.T) {
+	r := sample()
+	require.NotContains(t, text(t, render(t, r)), r.Verdicts[0].Scenario+": B needs 40 % less time")
+	other := r.Blocks[0]
+	other.Scenario = "mix 500/s"
+	r.Blocks = append(r.Blocks, other)
+	require.Contains(t, text(t, render(t, r)), r.Verdicts[0].Scenario+": B needs 40 % less time")
+}
+
 // TestThePageShowsWhatARunFound looks for each kind of content, in words.
 func TestThePageShowsWhatARunFound(t *testing.T) {
 	page := text(t, render(t, sample()))

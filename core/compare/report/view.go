@@ -51,6 +51,7 @@ type count struct {
 
 type verdictView struct {
 	Class, Word, Text string
+	Scenario          string // where a run has several
 }
 
 type verdictGroup struct {
