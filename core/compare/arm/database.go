@@ -260,12 +260,18 @@ func asOurs(c *config.Cassandra) map[string]any {
 	return options
 }
 
-func (d *Database) createKeyspace(ctx context.Context) error {
+// schema is what opens the keyspace, and what belongs into it.
+func (d *Database) schema() (backend.Opener, ourschema.Set, error) {
 	opener, err := d.opener()
 	if err != nil {
-		return err
+		return nil, ourschema.Set{}, err
 	}
 	set, err := ourschema.For(opener.Dialect().Name())
+	return opener, set, err
+}
+
+func (d *Database) createKeyspace(ctx context.Context) error {
+	opener, set, err := d.schema()
 	if err != nil {
 		return err
 	}
@@ -283,11 +289,7 @@ func (d *Database) createKeyspace(ctx context.Context) error {
 }
 
 func (d *Database) dropKeyspace(ctx context.Context) error {
-	opener, err := d.opener()
-	if err != nil {
-		return err
-	}
-	set, err := ourschema.For(opener.Dialect().Name())
+	_, set, err := d.schema()
 	if err != nil {
 		return err
 	}
