@@ -5,13 +5,13 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/maven"
 )
 
 //go:embed files
@@ -26,71 +26,31 @@ type distribution struct {
 	jars string // directory of all jar files
 }
 
-// installMu keeps two goroutines of this process from installing side by side;
-// processes that do it at once are harmless to each other (see install).
-var installMu = make(chan struct{}, 1)
-
 // findDistribution returns the cached Cassandra of a version, and installs it first
-// if need be.
+// if need be: Maven fetches all jar files.
 func findDistribution(ctx context.Context, version string) (distribution, error) {
 	java, err := findJava(ctx)
 	if err != nil {
 		return distribution{}, err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return distribution{}, fmt.Errorf("find the cache for Cassandra's files: %w", err)
-	}
-	installMu <- struct{}{}
-	defer func() { <-installMu }()
-	home := filepath.Join(cache, "temporal-ycql", "cassandra-"+version)
-	if _, err := os.Stat(home); errors.Is(err, fs.ErrNotExist) {
-		if err := install(ctx, version, home); err != nil {
-			return distribution{}, err
+	home, err := maven.Cached(ctx, "Cassandra "+version, "cassandra-"+version, func(ctx context.Context, m *maven.Maven) (string, error) {
+		pom, err := filled("files/pom.xml.tmpl", version)
+		if err != nil {
+			return "", err
 		}
-	} else if err != nil {
-		return distribution{}, fmt.Errorf("look for Cassandra's files: %w", err)
+		path, jars := filepath.Join(m.Dir, "pom.xml"), filepath.Join(m.Dir, "jars")
+		if err := os.WriteFile(path, []byte(pom), 0o644); err != nil {
+			return "", fmt.Errorf("write pom.xml for Maven: %w", err)
+		}
+		return jars, m.Run(ctx, "--file", path, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+jars)
+	})
+	if errors.Is(err, maven.ErrNotInstalled) {
+		err = fmt.Errorf("%w: %w", ErrNotInstalled, err)
+	}
+	if err != nil {
+		return distribution{}, err
 	}
 	return distribution{java: java, jars: home}, nil
-}
-
-// install lets Maven fetch all jar files into home. It fills a directory beside it
-// and renames that: home is complete or absent, also when two processes install.
-func install(ctx context.Context, version, home string) error {
-	mvn, err := exec.LookPath("mvn")
-	if err != nil {
-		return fmt.Errorf("%w: no mvn on the path", ErrNotInstalled)
-	}
-	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
-		return fmt.Errorf("make the cache for Cassandra's files: %w", err)
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(home), "installing-")
-	if err != nil {
-		return fmt.Errorf("make the cache for Cassandra's files: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	pom, err := filled("files/pom.xml.tmpl", version)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(tmp, "pom.xml"), []byte(pom), 0o644); err != nil {
-		return fmt.Errorf("write pom.xml for Maven: %w", err)
-	}
-	jars := filepath.Join(tmp, "jars")
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, mvn, "--quiet", "--batch-mode", "--file", filepath.Join(tmp, "pom.xml"),
-		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+jars)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch Cassandra %s with Maven: %w: %s", version, err, strings.TrimSpace(string(out)))
-	}
-	if err := os.Rename(jars, home); err != nil {
-		if _, statErr := os.Stat(home); statErr == nil {
-			return nil // another process was faster
-		}
-		return fmt.Errorf("keep Cassandra's files: %w", err)
-	}
-	return nil
 }
 
 var javaVersion = regexp.MustCompile(`version "(\d+)`)

