@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 // listener is an address that the server is about to listen on, what for, and the
@@ -47,21 +47,9 @@ func checkListeners(all []listener) error {
 	return nil
 }
 
-// freePort returns a port on which nobody listened a moment ago, on no address. It
-// lies below the range that systems take for outgoing connections, which would
-// come in between.
-func freePort() (int, error) {
-	var last error
-	for range 200 {
-		port := 10_000 + rand.IntN(20_000) //nolint:gosec // no secret
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", ":"+strconv.Itoa(port))
-		if err == nil {
-			return port, l.Close()
-		}
-		last = err
-	}
-	return 0, fmt.Errorf("find a free port: %w", last)
-}
+// freePort returns a port on which nobody listened a moment ago, on no address, and
+// that no other server which starts at the same time gets.
+func freePort() (int, error) { return childproc.FreePort("") }
 
 // awaitListener returns when somebody listens on address.
 func awaitListener(ctx context.Context, address string) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +26,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/server"
 	"github.com/temporal-ycql/temporal-ycql/dialect"
 	"github.com/temporal-ycql/temporal-ycql/dialect/cassandra"
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 func TestMain(m *testing.M) {
@@ -105,12 +105,10 @@ func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		var err error
+		if ports[i], err = childproc.FreePort("127.0.0.1"); err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
 	}
 	return ports
 }

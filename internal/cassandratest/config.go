@@ -2,11 +2,12 @@ package cassandratest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 // settings is what a node is started with. The template of cassandra.yaml reads it.
@@ -152,13 +153,11 @@ func (s *settings) choosePorts() error {
 		if *port != 0 {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort(s.Host, "0"))
+		free, err := childproc.FreePort(s.Host)
 		if err != nil {
-			return fmt.Errorf("find a free port on %s: %w", s.Host, err)
+			return err
 		}
-		// Held until all are chosen, so that they differ.
-		defer l.Close()
-		*port = l.Addr().(*net.TCPAddr).Port
+		*port = free
 	}
 	return nil
 }

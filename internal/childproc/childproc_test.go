@@ -14,10 +14,17 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
-const parentEnv = "CHILDPROC_PARENT"
+// What the test binary plays: the parent that is killed, and another process that
+// asks for ports.
+const (
+	parentEnv = "CHILDPROC_PARENT"
+	portsEnv  = "CHILDPROC_PORTS"
+)
 
-// TestMain lets the test binary play the parent that is killed.
 func TestMain(m *testing.M) {
+	if os.Getenv(portsEnv) != "" {
+		os.Exit(printPorts())
+	}
 	if dir := os.Getenv(parentEnv); dir != "" {
 		p, err := childproc.Start(exec.Command("sleep", "600"))
 		if err != nil || p.RemoveAfter(dir) != nil {

@@ -238,16 +238,7 @@ func (s *Server) moved(cfg *tconfig.Config, o ServerOptions) ([]string, error) {
 		"log.stdout=true",
 		"log.outputFile=",
 	}
-	taken := map[int]bool{}
-	port := func() (int, error) {
-		for {
-			n, err := childproc.FreePort(loopback)
-			if err != nil || !taken[n] {
-				taken[n] = true
-				return n, err
-			}
-		}
-	}
+	port := func() (int, error) { return childproc.FreePort(loopback) }
 	put := func(path string) (int, error) {
 		n, err := port()
 		set = append(set, path+"="+strconv.Itoa(n))
