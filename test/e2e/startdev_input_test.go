@@ -219,6 +219,7 @@ func TestStartDevDisk(t *testing.T) {
 	dir := smalldisk.Mount(t, "200m") // for a server's data and for what it keeps free
 	data := filepath.Join(dir, "data")
 	s := launch(t, dev(t, "--data-dir", data), harness.Spec{})
+	s.awaitBlock(t) // one that is still being set up ends without room
 	const queue = "disk"
 	stop := work(t, s.Client, queue, worker.Options{})
 	runs := pipelines(t, s.Client, queue, 10)
