@@ -20,6 +20,6 @@ type Security struct {
 	TLS, Verified bool
 	// User is the one that logs in; empty: nobody does.
 	User string
-	// Contacts are the configured contact points.
+	// Contacts are the configured contact points as host:port.
 	Contacts []string
 }

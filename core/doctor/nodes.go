@@ -70,7 +70,7 @@ func (e *examination) nodes(ctx context.Context) {
 func (e *examination) addresses(ctx context.Context, remote backend.Remote) ([]string, error) {
 	_, port, err := net.SplitHostPort(remote.Security().Contacts[0])
 	if err != nil {
-		port = "" // the configured one
+		return nil, err
 	}
 	var all []string
 	add := func(rows []cql.Row, columns ...string) {
@@ -82,7 +82,7 @@ func (e *examination) addresses(ctx context.Context, remote backend.Remote) ([]s
 				}
 				if p, ok := row["native_port"].(int64); ok && p > 0 {
 					address = net.JoinHostPort(address, fmt.Sprint(p))
-				} else if port != "" {
+				} else {
 					address = net.JoinHostPort(address, port)
 				}
 				all = append(all, address)

@@ -335,10 +335,12 @@ func validKeyspace(name string) bool {
 
 // Security tells how connections are protected.
 func (o *Options) Security() backend.Security {
-	return backend.Security{
-		TLS: o.TLS.Enabled, Verified: o.TLS.Enabled && o.TLS.EnableHostVerification,
-		User: o.User, Contacts: slices.Clone(o.Hosts),
+	s := backend.Security{TLS: o.TLS.Enabled, Verified: o.TLS.Enabled && o.TLS.EnableHostVerification, User: o.User}
+	var err error
+	if s.Contacts, err = o.Contacts(nil); err != nil {
+		s.Contacts = slices.Clone(o.Hosts) // one that is none, which opening refuses
 	}
+	return s
 }
 
 // At returns the options for one node alone.

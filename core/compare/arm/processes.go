@@ -48,9 +48,6 @@ func (a *Arm) addresses() []string {
 		if r, ok := a.loaded.Chosen.Opener.(backend.Remote); ok {
 			hosts = r.Security().Contacts
 		}
-		if n, err := strconv.Atoi(a.option("port")); err == nil {
-			port = n
-		}
 	default:
 	}
 	if port == 0 {
