@@ -148,9 +148,9 @@ func withMigration(do func(*cli.Context, *migrate.Migration) error) cli.ActionFu
 
 // migrateMemory is what the commands' heap is held to. What they need does not grow
 // with the data; what the collector leaves lying about would. Beside it there are
-// about 136 MiB of program and 96 of an engine inside of the process, which the
-// collector does not see: together less than 512.
-const migrateMemory = 288 << 20
+// about 116 MiB of program and up to 140 of an engine inside of the process, which
+// the collector does not see: together less than 512.
+const migrateMemory = 192 << 20
 
 // migrateGarbage is how much garbage may lie about, in percent of what is needed,
 // below that: the commands keep little and pass much on.

@@ -76,7 +76,7 @@ func (p *progress) begin(verb string) {
 			case <-tick.C:
 			}
 			now := p.now(verb, start)
-			now.RowsPerSecond = float64(now.Rows-before) / time.Since(at).Seconds()
+			now.RowsPerSecond = perSecond(before, now.Rows, time.Since(at))
 			before, at = now.Rows, time.Now()
 			p.say(now.String())
 			if p.m.Metrics != nil {
@@ -90,6 +90,15 @@ func (p *progress) begin(verb string) {
 		}
 	}()
 	p.stop = func() { cancel(); <-done }
+}
+
+// perSecond is how many rows a second were counted, from before to now in all; counting
+// may have begun anew in between.
+func perSecond(before, now int64, in time.Duration) float64 {
+	if now < before {
+		before = 0
+	}
+	return float64(now-before) / in.Seconds()
 }
 
 // end stops telling.
