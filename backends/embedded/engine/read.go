@@ -3,12 +3,10 @@ package engine
 import (
 	"context"
 	"encoding/binary"
-	"math"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/catalog"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqlerr"
-	"github.com/temporal-ycql/temporal-ycql/backends/embedded/cqltype"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/storage"
 )
@@ -387,85 +385,6 @@ func (q *reading) emit() (bool, error) {
 		return false, nil
 	}
 	return true, nil
-}
-
-// tokenRange evaluates token() and partition_hash() relations.
-func (q *reading) tokenRange() (r storage.Range, empty bool, err error) {
-	r = storage.Range{First: math.MinInt64, Last: math.MaxInt64}
-	w := q.p.where.token
-	if w == nil {
-		return r, false, nil
-	}
-	value := func(t *term) (int64, error) {
-		b, err := t.required(&q.env)
-		if err != nil || b == nil {
-			if err == nil {
-				err = nullInCondition(q.ycql, "token")
-			}
-			return 0, err
-		}
-		return wholeNumber(b), nil
-	}
-	bounds := func(n int64, lo bool) int64 { // a token for a hash
-		if !w.hash {
-			return n
-		}
-		switch {
-		case n < 0:
-			n, lo = 0, true
-		case n > math.MaxUint16:
-			return math.MaxInt64
-		}
-		first := cqltype.YBToken(uint16(n))
-		if lo {
-			return first
-		}
-		return first | (1<<48 - 1)
-	}
-	if w.eq != nil {
-		n, err := value(w.eq)
-		if err != nil {
-			return r, false, err
-		}
-		return storage.Range{First: bounds(n, true), Last: bounds(n, false)}, w.hash && (n < 0 || n > math.MaxUint16), nil
-	}
-	if w.lo != nil {
-		n, err := value(&w.lo.t)
-		if err != nil {
-			return r, false, err
-		}
-		if !w.lo.inclusive {
-			if n == math.MaxInt64 || w.hash && n >= math.MaxUint16 {
-				return r, true, nil
-			}
-			n++
-		}
-		if w.hash && n > math.MaxUint16 {
-			return r, true, nil
-		}
-		r.First = bounds(n, true)
-	}
-	if w.hi != nil {
-		n, err := value(&w.hi.t)
-		if err != nil {
-			return r, false, err
-		}
-		// In Cassandra the least token as an upper bound means the end of the ring.
-		if !w.hash && !q.ycql && n == math.MinInt64 {
-			return r, false, nil
-		}
-		if !w.hi.inclusive {
-			if n == math.MinInt64 || w.hash && n <= 0 {
-				return r, true, nil
-			}
-			n--
-		}
-		if w.hash && n < 0 {
-			return r, true, nil
-		}
-		r.Last = bounds(n, false)
-	}
-	return r, r.First > r.Last, nil
 }
 
 // virtual reads a table of the system keyspaces.
