@@ -372,7 +372,7 @@ func lockDir(fs vfs.FS, dir string) (*dirLock, error) {
 		if b, e := readFile(fs, holder); e == nil && len(b) > 0 {
 			who = string(b)
 		}
-		return nil, fmt.Errorf("it is in use by %s: one process may have it open (%w)", who, err)
+		return nil, fmt.Errorf("it is in use by %s: one process may have it open (%w): stop that one, or give this one a directory of its own", who, err)
 	}
 	who := fmt.Sprintf("process %d (%s), since %s", os.Getpid(), filepath.Base(os.Args[0]), time.Now().Format(time.RFC3339))
 	if err := writeFile(fs, holder, []byte(who)); err != nil {
