@@ -28,13 +28,20 @@ func (l *lockTable) Close() error                               { return nil }
 func (l *lockTable) Query(context.Context, string, ...any) ([]cql.Row, error) {
 	l.Lock()
 	defer l.Unlock()
-	if l.free() {
+	if l.ended() {
 		return nil, l.broken
 	}
 	return []cql.Row{{"curr_version": l.owner}}, l.broken
 }
 
-func (l *lockTable) free() bool { return l.owner == "" || time.Now().After(l.until) }
+func (l *lockTable) free() bool {
+	l.Lock()
+	defer l.Unlock()
+	return l.ended()
+}
+
+// ended is free for those who hold the mutex.
+func (l *lockTable) ended() bool { return l.owner == "" || time.Now().After(l.until) }
 
 func (l *lockTable) CAS(_ context.Context, text string, args ...any) (bool, error) {
 	l.Lock()
@@ -44,18 +51,18 @@ func (l *lockTable) CAS(_ context.Context, text string, args ...any) (bool, erro
 	case l.broken != nil:
 		return false, l.broken
 	case strings.HasPrefix(text, "INSERT"):
-		if !l.free() {
+		if !l.ended() {
 			return false, nil
 		}
 		l.owner, l.until = owner, time.Now().Add(lockTime)
 	case strings.HasPrefix(text, "UPDATE"):
 		owner = args[2].(string)
-		if l.free() || l.owner != owner {
+		if l.ended() || l.owner != owner {
 			return false, nil
 		}
 		l.until = time.Now().Add(lockTime)
 	case strings.HasPrefix(text, "DELETE"):
-		if l.free() || l.owner != owner {
+		if l.ended() || l.owner != owner {
 			return false, nil
 		}
 		l.owner = ""
