@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/temporal-ycql/temporal-ycql/core/exec"
 	"github.com/temporal-ycql/temporal-ycql/core/plan"
 )
@@ -85,16 +87,16 @@ func (s *Source) listLiving(ctx context.Context) error {
 		}
 	}
 	found := make([][]uint64, len(pieces))
-	var all, next atomic.Int64
-	err := together(ctx, s.o.Concurrency, func(ctx context.Context) error {
-		for i := next.Add(1) - 1; int(i) < len(pieces); i = next.Add(1) - 1 {
-			var err error
-			if found[i], err = s.runs(ctx, read, pieces[i], &all); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	var all atomic.Int64
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(s.o.Concurrency)
+	for i := range pieces {
+		g.Go(func() (err error) {
+			found[i], err = s.runs(running, read, pieces[i], &all)
+			return err
+		})
+	}
+	err := g.Wait()
 	if err != nil {
 		return fmt.Errorf("list the executions that exist: %w", err)
 	}
@@ -129,21 +131,4 @@ func (s *Source) runs(ctx context.Context, read *plan.Read, args []any, all *ato
 		}
 	}
 	return found, nil
-}
-
-// together runs n of a function side by side and returns the first error, upon
-// which the others are cancelled.
-func together(ctx context.Context, n int, do func(ctx context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	for range n {
-		wg.Go(func() {
-			if err := do(ctx); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
 }

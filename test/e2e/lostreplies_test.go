@@ -1,15 +1,12 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +24,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
 	"github.com/temporal-ycql/temporal-ycql/core/schema"
 	"github.com/temporal-ycql/temporal-ycql/core/store/sequence"
+	"github.com/temporal-ycql/temporal-ycql/internal/scrape"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
@@ -67,35 +65,23 @@ func ycqlServer(t *testing.T) (*standalone.Node, []string) {
 	return n, flags
 }
 
-// metric is the sum of a metric over its labels, and the greatest of its values;
-// only series with label count, if it is not empty.
-func (s *server) metric(t *testing.T, name, label string) (sum, greatest float64) {
+// metric is the sum of a metric over its series with all the labels, and the greatest
+// of their values.
+func (s *server) metric(t *testing.T, name string, labels ...scrape.Label) (sum, greatest float64) {
 	t.Helper()
-	return s.metricOf(t, s.Metrics(), name, label)
+	return s.metricOf(t, s.Metrics(), name, labels...)
 }
 
 // metricOf is metric of one process, by the address of its metrics.
-func (*server) metricOf(t *testing.T, address, name, label string) (sum, greatest float64) {
+func (*server) metricOf(t *testing.T, address, name string, labels ...scrape.Label) (sum, greatest float64) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+	families, err := scrape.Families(t.Context(), "http://"+address+"/metrics", name)
 	require.NoError(t, err)
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	lines := bufio.NewScanner(response.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		of, _, _ := strings.Cut(line, " ")
-		of, _, _ = strings.Cut(of, "{")
-		if strings.TrimSuffix(of, "_total") != name || !strings.Contains(line, label) {
-			continue
+	for _, family := range []string{name, name + "_total"} {
+		for _, v := range scrape.Values(families[family], labels...) {
+			sum, greatest = sum+v, max(greatest, v)
 		}
-		v, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
-		require.NoError(t, err, line)
-		sum, greatest = sum+v, max(greatest, v)
 	}
-	require.NoError(t, lines.Err())
 	return sum, greatest
 }
 
@@ -119,7 +105,7 @@ func TestLostRepliesReloadNoShard(t *testing.T) {
 	}
 	await(t, "the shards to be counted", func(context.Context) error {
 		for _, name := range counters {
-			before[name], _ = s.metric(t, string(name), "")
+			before[name], _ = s.metric(t, string(name))
 		}
 		if before[sequence.Takeovers] < 4 {
 			return fmt.Errorf("%v", before)
@@ -171,19 +157,19 @@ func TestLostRepliesReloadNoShard(t *testing.T) {
 	// Metrics are shown once a second, all of them together: when the count above is
 	// shown, all from before it is.
 	await(t, "the metrics of all the load", func(context.Context) error {
-		if n, _ := s.metric(t, "service_requests", `operation="CountWorkflowExecutions"`); n == 0 {
+		if n, _ := s.metric(t, "service_requests", scrape.Label{Name: "operation", Value: "CountWorkflowExecutions"}); n == 0 {
 			return errors.New("none of the count that came after it")
 		}
 		return nil
 	})
 	during := map[sequence.Counter]float64{}
 	for _, name := range counters {
-		after, _ := s.metric(t, string(name), "")
+		after, _ := s.metric(t, string(name))
 		during[name] = after - before[name]
 	}
 	var texts float64
 	await(t, "the number of texts to be measured after the load", func(context.Context) error {
-		if _, texts = s.metric(t, "persistence_plan_texts", ""); texts < 20 {
+		if _, texts = s.metric(t, "persistence_plan_texts"); texts < 20 {
 			return fmt.Errorf("%v texts", texts)
 		}
 		return nil

@@ -215,7 +215,7 @@ func TestTwoReleases(t *testing.T) {
 func (s *server) settled(t *testing.T) {
 	t.Helper()
 	for i := range 3 {
-		if n, _ := s.metricOf(t, s.MetricsOf(i), string(sequence.Unsettled), ""); n > 0 {
+		if n, _ := s.metricOf(t, s.MetricsOf(i), string(sequence.Unsettled)); n > 0 {
 			t.Errorf("%v writes of process %d were not settled", n, i)
 		}
 	}

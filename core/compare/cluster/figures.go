@@ -1,21 +1,16 @@
 package cluster
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/temporal-ycql/temporal-ycql/core/compare"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
+	"github.com/temporal-ycql/temporal-ycql/internal/scrape"
 )
 
 // Metrics of Temporal's server, and of the embedded engine inside of ours.
@@ -68,41 +63,11 @@ func (s *Server) readFigures(ctx context.Context) (figures, error) {
 	return f, errors.Join(errs...)
 }
 
+// fromServer takes them out of a server's metrics.
 func (f *figures) fromServer(ctx context.Context, url string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	families, err := scrape.Families(ctx, url, metricLag, metricBacklog, metricCompactions)
 	if err != nil {
-		return fmt.Errorf("read metrics: %w", err)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return fmt.Errorf("read metrics: %w", err)
-	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("read metrics: %s answers %s", url, answer.Status)
-	}
-	return f.parse(answer.Body)
-}
-
-// parse reads a page of metrics. It takes what it needs out of it first: a server has
-// thousands of lines.
-func (f *figures) parse(page io.Reader) error {
-	var wanted bytes.Buffer
-	lines := bufio.NewScanner(page)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := strings.TrimPrefix(lines.Text(), "# TYPE ")
-		if slices.ContainsFunc([]string{metricLag, metricBacklog, metricCompactions}, func(name string) bool { return strings.HasPrefix(line, name) }) {
-			wanted.WriteString(lines.Text())
-			wanted.WriteByte('\n')
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read metrics: %w", err)
-	}
-	families, err := new(expfmt.TextParser).TextToMetricFamilies(&wanted)
-	if err != nil {
-		return fmt.Errorf("read metrics: %w", err)
+		return err
 	}
 	f.lags = map[string]lag{}
 	for _, m := range families[metricLag].GetMetric() {
@@ -117,16 +82,13 @@ func (f *figures) parse(page io.Reader) error {
 	}
 	if of := families[metricBacklog]; of != nil {
 		sum := 0.0
-		for _, m := range of.GetMetric() {
-			sum += m.GetGauge().GetValue()
+		for _, v := range scrape.Values(of) {
+			sum += v
 		}
 		f.backlog = &sum
 	}
-	if of := families[metricCompactions]; of != nil {
-		n := int64(0)
-		for _, m := range of.GetMetric() { // the services of a server share an engine
-			n = max(n, int64(m.GetGauge().GetValue()))
-		}
+	if of := families[metricCompactions]; of != nil { // the services of a server share an engine
+		n := int64(slices.Max(scrape.Values(of)))
 		f.compactions = &n
 	}
 	return nil

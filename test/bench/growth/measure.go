@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/temporal-ycql/temporal-ycql/core/compare/arm"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/load"
 	"github.com/temporal-ycql/temporal-ycql/core/compare/machine"
@@ -96,38 +98,22 @@ func (at *place) once(ctx context.Context, c *storelevel.Call) (took time.Durati
 // together makes n calls, so many at a time. next gives the call of a number; it is
 // called by one goroutine at a time, in order.
 func (at *place) together(ctx context.Context, n, inFlight int, next func(i int) storelevel.Call, done func(took time.Duration, err error)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		mu  sync.Mutex
-		i   int
-		all sync.WaitGroup
-	)
-	take := func() (c storelevel.Call, ok bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if i >= n || ctx.Err() != nil {
-			return c, false
-		}
-		i++
-		return next(i - 1), true
-	}
-	for range min(n, inFlight) {
-		all.Go(func() {
-			for c, ok := take(); ok; c, ok = take() {
-				took, first, last := at.once(ctx, &c)
-				if last != nil {
-					cancel(last)
-					return
-				}
-				if done != nil {
-					done(took, first)
-				}
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(inFlight)
+	for i := 0; i < n && running.Err() == nil; i++ {
+		c := next(i)
+		g.Go(func() error {
+			took, first, last := at.once(running, &c)
+			if last == nil && done != nil {
+				done(took, first)
 			}
+			return last
 		})
 	}
-	all.Wait()
-	return context.Cause(ctx)
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // it may have ended before all were made
 }
 
 // fill makes what a point has; what it cost is in the point.

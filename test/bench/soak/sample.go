@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gocql/gocql"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/temporal-ycql/temporal-ycql/internal/scrape"
 )
 
 const sampleEvery = 15 * time.Second
@@ -62,32 +60,13 @@ func (s *subject) sample(ctx context.Context) (one sample, err error) {
 	return one, err
 }
 
-// gauge reads one value of a server's metrics; 0 if it is not there yet.
+// gauge reads the greatest value of one of a server's metrics; 0 if it is not there yet.
 func gauge(ctx context.Context, address, name string) (int64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+	families, err := scrape.Families(ctx, "http://"+address+"/metrics", name)
 	if err != nil {
-		return 0, fmt.Errorf("ask for metrics: %w", err)
+		return 0, err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, fmt.Errorf("ask for metrics: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	lines := bufio.NewScanner(response.Body)
-	lines.Buffer(nil, 1<<20)
-	greatest := 0.0
-	for lines.Scan() {
-		of, value, _ := strings.Cut(lines.Text(), " ")
-		if of, _, _ = strings.Cut(of, "{"); of != name {
-			continue
-		}
-		v, err := strconv.ParseFloat(value[strings.LastIndexByte(value, ' ')+1:], 64)
-		if err != nil {
-			return 0, fmt.Errorf("read metric %s: %w", name, err)
-		}
-		greatest = max(greatest, v)
-	}
-	return int64(greatest), lines.Err()
+	return int64(slices.Max(append(scrape.Values(families[name]), 0))), nil
 }
 
 // tables are those that grow with workflows, of either schema.
