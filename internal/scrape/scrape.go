@@ -64,18 +64,21 @@ func linesOf(page io.Reader, names []string) (io.Reader, error) {
 // Label is a label that a series must have.
 type Label struct{ Name, Value string }
 
-// Values are those of a counter or gauge, nil included, of the series with all the
-// labels.
+// Values are those of a counter, a gauge or a metric without a type, of the series with
+// all the labels; none of a histogram or of nil.
 func Values(f *dto.MetricFamily, labels ...Label) []float64 {
 	var all []float64
 	for _, m := range f.GetMetric() {
 		if slices.ContainsFunc(labels, func(want Label) bool { return !has(m, want) }) {
 			continue
 		}
-		if m.GetCounter() != nil {
+		switch {
+		case m.GetCounter() != nil:
 			all = append(all, m.GetCounter().GetValue())
-		} else {
+		case m.GetGauge() != nil:
 			all = append(all, m.GetGauge().GetValue())
+		case m.GetUntyped() != nil:
+			all = append(all, m.GetUntyped().GetValue())
 		}
 	}
 	return all

@@ -16,6 +16,11 @@ requests{operation="a",service="x \"y\""} 3
 requests{operation="b",service="x"} 4
 # TYPE requests_pending gauge
 requests_pending 7
+requests_bare 5
+# TYPE requests_time histogram
+requests_time_bucket{le="+Inf"} 2
+requests_time_sum 3
+requests_time_count 2
 # TYPE other gauge
 other 1
 `
@@ -36,8 +41,8 @@ func TestFamilies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 2 {
-		t.Errorf("families %v, want requests and requests_pending", all)
+	if len(all) != 4 {
+		t.Errorf("families %v, want all that begin with requests", all)
 	}
 	for _, tt := range []struct {
 		name   string
@@ -49,6 +54,8 @@ func TestFamilies(t *testing.T) {
 		{"requests", []scrape.Label{{Name: "operation", Value: "b"}, {Name: "service", Value: "z"}}, nil},
 		{"requests", []scrape.Label{{Name: "service", Value: `x "y"`}}, []float64{3}},
 		{"requests_pending", nil, []float64{7}},
+		{"requests_bare", nil, []float64{5}},
+		{"requests_time", nil, nil},
 		{"other", nil, nil}, // it was not asked for
 	} {
 		if got := scrape.Values(all[tt.name], tt.labels...); !slices.Equal(got, tt.want) {

@@ -88,7 +88,7 @@ func (f *figures) fromServer(ctx context.Context, url string) error {
 		f.backlog = &sum
 	}
 	if of := families[metricCompactions]; of != nil { // the services of a server share an engine
-		n := int64(slices.Max(scrape.Values(of)))
+		n := int64(slices.Max(append(scrape.Values(of), 0)))
 		f.compactions = &n
 	}
 	return nil
