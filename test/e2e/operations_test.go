@@ -93,19 +93,28 @@ func testSchedule(t *testing.T, s *server, queue string) {
 	require.Equal(t, "scheduled", result[string](t, s.Client.GetWorkflow(t.Context(), started.WorkflowID, started.FirstExecutionRunID)))
 
 	require.NoError(t, handle.Pause(t.Context(), client.SchedulePauseOptions{Note: "rest"}))
-	var paused int
+	var paused client.ScheduleInfo
 	await(t, "the schedule to pause", func(ctx context.Context) error {
 		return describe(ctx, func(d *client.ScheduleDescription) bool {
-			paused = d.Info.NumActions
+			paused = d.Info
 			return d.Schedule.State.Paused
 		})
+	})
+	// An action's workflow is named by the second in which it starts, and the name of
+	// the last one is taken: triggered in the same second, none would start.
+	last := paused.RecentActions[len(paused.RecentActions)-1].ActualTime
+	await(t, "the second of the last action to end", func(context.Context) error {
+		if now := time.Now(); now.Unix() <= last.Unix() {
+			return fmt.Errorf("it is %v, the action was taken at %v", now, last)
+		}
+		return nil
 	})
 	require.NoError(t, handle.Trigger(t.Context(), client.ScheduleTriggerOptions{
 		// The last action may still be under way.
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL,
 	}))
 	await(t, "the triggered action", func(ctx context.Context) error {
-		return describe(ctx, func(d *client.ScheduleDescription) bool { return d.Info.NumActions > paused })
+		return describe(ctx, func(d *client.ScheduleDescription) bool { return d.Info.NumActions > paused.NumActions })
 	})
 	require.NoError(t, handle.Delete(t.Context()))
 	await(t, "the schedule to go", func(ctx context.Context) error {
