@@ -14,7 +14,9 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded"
 	"github.com/temporal-ycql/temporal-ycql/core/backend"
@@ -50,10 +52,7 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			asked := make(chan error, 1)
-			go func() {
-				_, err := workflowservice.NewWorkflowServiceClient(conn).GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{}, grpc.WaitForReady(true))
-				asked <- err
-			}()
+			go func() { asked <- untilItAnswers(ctx, conn) }()
 			select {
 			case err := <-ended:
 				t.Fatalf("Run() ended by itself: %v", err)
@@ -88,6 +87,22 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 				t.Fatalf("Verify() = %v, %v", differences, err)
 			}
 		})
+	}
+}
+
+// untilItAnswers asks a server until it answers or ctx ends. A server that listens
+// refuses calls until it has found itself to be healthy.
+func untilItAnswers(ctx context.Context, conn *grpc.ClientConn) error {
+	for {
+		_, err := workflowservice.NewWorkflowServiceClient(conn).GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{}, grpc.WaitForReady(true))
+		if status.Code(err) != codes.Unavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 
@@ -127,7 +142,7 @@ func TestAServerEndsWithItsDatabase(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if _, err := workflowservice.NewWorkflowServiceClient(conn).GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{}, grpc.WaitForReady(true)); err != nil {
+	if err := untilItAnswers(ctx, conn); err != nil {
 		t.Fatal(err)
 	}
 	tell := <-b.broken

@@ -170,7 +170,10 @@ func TestRunServesUntilASignal(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	info, err := workflowservice.NewWorkflowServiceClient(conn).GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{}, grpc.WaitForReady(true))
+	if err := untilItAnswers(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	info, err := workflowservice.NewWorkflowServiceClient(conn).GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	if err != nil || info.GetServerVersion() == "" {
 		t.Fatalf("GetSystemInfo() = %v, %v", info, err)
 	}
