@@ -41,7 +41,6 @@ func (tx *Txn) deleteRow(t *Table, p Partition, r rules, row []byte, mark bool) 
 	full := append(clone(row), partPlain)
 	rw.old.reset()
 	rw.new.reset()
-	multi := t.multi && !w.Static || t.multiSt && w.Static
 	if r.lww || len(t.Indexes) > 0 {
 		var err error
 		if tx.oldBuf, rw.had, err = tx.batch.reader().get(tx.oldBuf[:0], full); err != nil {
@@ -70,10 +69,16 @@ func (tx *Txn) deleteRow(t *Table, p Partition, r rules, row []byte, mark bool) 
 		tx.batch.set(full, tx.valBuf)
 		tx.expiresRow(&rw, full)
 	}
-	if !multi {
+	if !t.elements(w.Static) {
 		return nil
 	}
-	return tx.removeElements(&rw, append(clone(row), partElement), append(clone(row), partEnd), r.ts)
+	if err := tx.removeElements(&rw, append(clone(row), partElement), append(clone(row), partEnd), r.ts); err != nil {
+		return err
+	}
+	if rw.spared && rw.new.empty() {
+		tx.strayed(t.ID)
+	}
+	return nil
 }
 
 // remain copies to the new row what of the old one a deletion spares.

@@ -254,6 +254,7 @@ func (tx *Txn) sweepRow(id uint32, d dueKey, value []byte, keep bool) error {
 	tx.deletedID(id)
 	if p.empty() {
 		tx.batch.del(d.key)
+		tx.strayed(id) // the row may have elements that live on
 		return nil
 	}
 	tx.batch.set(d.key, p.appendTo(nil))

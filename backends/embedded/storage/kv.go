@@ -13,6 +13,9 @@ import (
 type kvReader interface {
 	// get appends the value of key to buf; ok is false if there is none.
 	get(buf, key []byte) (value []byte, ok bool, err error)
+	// has reports whether there is a value of key. It is made for keys of which
+	// most are not there.
+	has(key []byte) (bool, error)
 	// iter walks the keys in [lo, hi); a nil bound is open. It keeps lo and hi.
 	iter(lo, hi []byte) (kvIter, error)
 }
@@ -45,6 +48,17 @@ func (p pebbleReader) get(buf, key []byte) ([]byte, bool, error) {
 	}
 	buf = append(buf, v...)
 	return buf, true, closer.Close()
+}
+
+// has asks the filters of all levels. Get leaves out the one of the last level,
+// where nearly everything is, and reads a block of it instead.
+func (p pebbleReader) has(key []byte) (bool, error) {
+	it, err := p.r.NewIter(&pebble.IterOptions{LowerBound: key, UpperBound: append(clone(key), 0), UseL6Filters: true})
+	if err != nil {
+		return false, err
+	}
+	ok := it.SeekPrefixGE(key)
+	return ok, errors.Join(it.Error(), it.Close())
 }
 
 func (p pebbleReader) iter(lo, hi []byte) (kvIter, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,23 +19,37 @@ type tableState struct {
 	floor atomic.Int64
 	// deletes: some deletion was made without a record.
 	deletes atomic.Bool
+	// strays: some row may have elements but no plain key. Without it, a row that
+	// has no plain key has nothing.
+	strays atomic.Bool
 }
 
 // Names under spaceMeta.
 const (
 	metaFormat = "format"
 	metaClock  = "clock"
-	metaTable  = "table" // + table ID: stamped, deletes, floor
+	metaTable  = "table"  // + table ID: stamped, deletes, floor
+	metaStrays = "strays" // + table ID: nothing
 )
 
-// formatVersion is the version of everything this package writes. A store with
-// another one is refused.
-const formatVersion = 1
+// formatVersion is the version of everything this package writes. A newer one is
+// refused, and one older than oldestFormat.
+//
+//   - 1 does not note which tables have strays.
+//   - 2 does.
+const (
+	formatVersion = 2
+	oldestFormat  = 1
+)
 
 func metaKey(name string) []byte { return append([]byte{spaceMeta}, name...) }
 
 func tableMetaKey(id uint32) []byte {
 	return binary.BigEndian.AppendUint32(metaKey(metaTable), id)
+}
+
+func straysKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint32(metaKey(metaStrays), id)
 }
 
 // state returns the state of a table; a new one if nothing is known.
@@ -72,7 +87,24 @@ func (tx *Txn) deletedID(id uint32) {
 	b := st.encode()
 	b[1] = 1
 	tx.batch.set(tableMetaKey(id), b)
-	tx.noted = append(tx.noted, st)
+	tx.noted = append(tx.noted, &st.deletes)
+}
+
+// strayed notes that a row of the table may have elements but no plain key.
+func (tx *Txn) strayed(id uint32) {
+	if tx.strays(id) {
+		return
+	}
+	tx.batch.set(straysKey(id), nil)
+	tx.noted = append(tx.noted, &tx.s.state(id).strays)
+}
+
+// strays reports whether a row of the table may have elements but no plain key.
+// What others make so does not count: the latches keep them from the rows of
+// this transaction.
+func (tx *Txn) strays(id uint32) bool {
+	fact := &tx.s.state(id).strays
+	return tx.s.unnoted || fact.Load() || slices.Contains(tx.noted, fact)
 }
 
 // EnableTimestamps switches a table over to explicit timestamps, for good: from
@@ -159,9 +191,11 @@ func (s *Store) loadMeta() error {
 	case len(v) != 4:
 		return errors.New("its format version cannot be read: restore it from a backup")
 	}
-	if n := binary.BigEndian.Uint32(v); n != formatVersion {
-		return fmt.Errorf("it has format version %d, this program reads %d: use the release that wrote it", n, formatVersion)
+	n := binary.BigEndian.Uint32(v)
+	if n < oldestFormat || n > formatVersion {
+		return fmt.Errorf("it has format version %d, this program reads %d to %d: use the release that wrote it", n, oldestFormat, formatVersion)
 	}
+	s.unnoted = n < 2
 	if v, ok, err = r.get(nil, metaKey(metaClock)); err != nil {
 		return err
 	} else if ok && len(v) == 8 {
@@ -180,7 +214,27 @@ func (s *Store) isEmpty() (bool, error) {
 }
 
 func (s *Store) loadStates() error {
-	lo := metaKey(metaTable)
+	if err := s.eachState(metaTable, func(st *tableState, v []byte) bool {
+		if len(v) != 10 {
+			return false
+		}
+		st.stamped.Store(v[0] == 1)
+		st.deletes.Store(v[1] == 1)
+		st.floor.Store(int64(binary.BigEndian.Uint64(v[2:])))
+		return true
+	}); err != nil {
+		return err
+	}
+	return s.eachState(metaStrays, func(st *tableState, v []byte) bool {
+		st.strays.Store(true)
+		return len(v) == 0
+	})
+}
+
+// eachState calls f for what is stored of tables under a name; f reports whether
+// it can read it.
+func (s *Store) eachState(name string, f func(*tableState, []byte) bool) error {
+	lo := metaKey(name)
 	it, err := pebbleReader{s.db}.iter(lo, successor(clone(lo)))
 	if err != nil {
 		return err
@@ -192,13 +246,9 @@ func (s *Store) loadStates() error {
 		if err != nil {
 			return err
 		}
-		if len(key) != len(lo)+4 || len(v) != 10 {
+		if len(key) != len(lo)+4 || !f(s.state(binary.BigEndian.Uint32(key[len(lo):])), v) {
 			return errKeyForm
 		}
-		st := s.state(binary.BigEndian.Uint32(key[len(lo):]))
-		st.stamped.Store(v[0] == 1)
-		st.deletes.Store(v[1] == 1)
-		st.floor.Store(int64(binary.BigEndian.Uint64(v[2:])))
 	}
 	return it.Error()
 }

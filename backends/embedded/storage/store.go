@@ -79,6 +79,9 @@ type Store struct {
 	// them: dropping tables, switching one to timestamps.
 	gate   sync.RWMutex
 	states sync.Map // table ID -> *tableState
+	// unnoted: the directory is of a format that does not note strays, so any
+	// table may have them.
+	unnoted bool
 
 	stopped atomic.Pointer[StoppedError] // writes are refused
 	low     atomic.Bool                  // so are they while the disk is nearly full

@@ -143,7 +143,7 @@ func TestOtherFormatVersionsAreRefused(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "format version 2") {
+	if _, err := Open(Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("format version %d", formatVersion+1)) {
 		t.Fatalf("Open() = %v, want a refusal that names the version", err)
 	}
 	// The lock must be free again.

@@ -98,6 +98,9 @@ type Table struct {
 	hasStats bool
 }
 
+// elements reports whether rows, or static rows, can have elements.
+func (t *Table) elements(static bool) bool { return t.multi && !static || t.multiSt && static }
+
 // NewTable checks d and makes a table of it. d must not be changed afterwards.
 func NewTable(d Definition) (*Table, error) {
 	t := &Table{Definition: d, grace: uint32(min(d.Grace/time.Second, 1<<31))}

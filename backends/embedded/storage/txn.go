@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -37,8 +38,8 @@ type Txn struct {
 	writes  int
 	// graves are the deletions of this transaction, kept for reconciling.
 	graves []grave
-	// noted are tables whose first unrecorded deletion this is.
-	noted []*tableState
+	// noted are the facts about tables that this transaction makes true.
+	noted []*atomic.Bool
 	done  bool
 
 	old, new  packed // scratch
@@ -125,8 +126,8 @@ func (tx *Txn) Commit() (Ticket, error) {
 	err := guarded(func() error { return s.db.Apply(tx.batch.batch, pebble.NoSync) })
 	n := uint64(0)
 	if err == nil {
-		for _, st := range tx.noted {
-			st.deletes.Store(true)
+		for _, fact := range tx.noted {
+			fact.Store(true)
 		}
 		n = s.sync.join()
 		raise(&s.newest, n)

@@ -103,6 +103,9 @@ type rowWrite struct {
 	old    *packed // as stored
 	new    *packed
 	had    bool // there was a packed row
+	bare   bool // no element of the row was stored before
+	put    bool // the write stored one
+	spared bool // removeElements left newer elements
 }
 
 // Apply adds a write of one row to the transaction.
@@ -143,18 +146,26 @@ func (tx *Txn) Apply(w *Write) error {
 	return tx.storePacked(&rw)
 }
 
-// loadPacked fetches the row's plain cells, unless the write replaces them all.
-func (tx *Txn) loadPacked(rw *rowWrite) error {
+// loadPacked fetches the row's plain cells, unless the write replaces them all,
+// and finds out whether the row can have elements that the write has to look for.
+func (tx *Txn) loadPacked(rw *rowWrite) (err error) {
 	rw.old.reset()
 	rw.new.reset()
-	if !rw.lww && rw.Insert && len(rw.t.Indexes) == 0 && rw.coversAll() {
-		return nil
-	}
 	key := append(rw.row, partPlain)
-	var err error
-	tx.oldBuf, rw.had, err = tx.batch.reader().get(tx.oldBuf[:0], key)
-	if err != nil || !rw.had {
+	if !rw.lww && rw.Insert && len(rw.t.Indexes) == 0 && rw.coversAll() {
+		if rw.clears() && !tx.strays(rw.t.ID) {
+			rw.had, err = tx.batch.reader().has(key)
+			rw.bare = !rw.had
+		}
 		return tx.s.readError(err)
+	}
+	tx.oldBuf, rw.had, err = tx.batch.reader().get(tx.oldBuf[:0], key)
+	if err != nil {
+		return tx.s.readError(err)
+	}
+	if !rw.had {
+		rw.bare = !tx.strays(rw.t.ID)
+		return nil
 	}
 	if err := rw.old.decode(tx.oldBuf); err != nil {
 		return tx.s.readError(err)
@@ -176,6 +187,27 @@ func (w *Write) coversAll() bool {
 		}
 	}
 	return n >= w.Table.plain
+}
+
+// clears reports whether the write takes whole columns of elements away.
+func (w *Write) clears() bool {
+	for i := range w.Ops {
+		if op := &w.Ops[i]; op.Kind == Replace || op.Kind == Clear && w.Table.Columns[op.Column].Type.IsMultiCell() {
+			return true
+		}
+	}
+	return false
+}
+
+// repeats reports whether the write does several things to a column.
+func (w *Write) repeats(c *Column) bool {
+	n := 0
+	for i := range w.Ops {
+		if w.Table.Columns[w.Ops[i].Column].ID == c.ID {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // mark makes the liveness mark.
@@ -377,6 +409,7 @@ func (tx *Txn) setElement(rw *rowWrite, c *Column, key, value []byte) error {
 		tx.batch.del(addr)
 		return nil
 	}
+	rw.put = true
 	tx.valBuf = e.appendElement(tx.valBuf[:0])
 	tx.batch.set(addr, tx.valBuf)
 	tx.expires(rw.t, addr, &e)
@@ -421,6 +454,9 @@ func (tx *Txn) clearElements(rw *rowWrite, c *Column, ts int64) error {
 	} else {
 		tx.deleted(rw.t)
 	}
+	if rw.bare && (!rw.put || !rw.repeats(c)) {
+		return nil
+	}
 	return tx.removeElements(rw, lo, hi, ts)
 }
 
@@ -449,6 +485,7 @@ func (tx *Txn) removeElements(rw *rowWrite, lo, hi []byte, ts int64) error {
 				return tx.s.readError(err)
 			}
 			if rw.lww && e.Timestamp > ts {
+				rw.spared = true
 				continue
 			}
 			tx.unindexElement(rw, it.Key()[len(rw.row):], &e)
@@ -468,6 +505,9 @@ func (tx *Txn) storePacked(rw *rowWrite) error {
 	if rw.new.empty() {
 		if rw.had {
 			tx.batch.del(key)
+		}
+		if (!rw.bare || rw.put) && rw.t.elements(rw.Static) {
+			tx.strayed(rw.t.ID)
 		}
 		return nil
 	}
