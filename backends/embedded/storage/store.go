@@ -194,7 +194,6 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          pebbleFormat,
 		MemTableSize:                uint64(s.opts.MemtableBytes),
 		MemTableStopWritesThreshold: 2,
-		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                500,
 		DisableWAL:                  s.opts.Ephemeral,
