@@ -40,6 +40,10 @@
 //	c | name                                                                                  catalog
 //	m | name                                                                                  about the store itself
 //
+// A row can have elements without a plain key. A table of which that was never true
+// is known ("strays"), and its INSERTs look for elements to replace only where there
+// is a plain key (ADR 0053).
+//
 // Numbers in keys are big endian, signed ones with the sign bit flipped;
 // clustering keys use package cqltype's key encoding. kind is range tombstone,
 // static row or clustering row, in this order.
