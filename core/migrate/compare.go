@@ -176,9 +176,9 @@ func pages(ctx context.Context, side *pager, part records.Part, do func(*records
 	return nil
 }
 
-// mostKeys bounds how many records are held by their keys at a time: about 400 MB
-// for both sides would be two million; this is a quarter of that.
-const mostKeys = 500_000
+// mostKeys bounds how many records of both sides are held by their keys at a time:
+// these take about 90 MB.
+const mostKeys = 250_000
 
 // differences reads again what the slots of a difference hold, and tells record by
 // record, in groups of slots: do is called once for each group.
@@ -186,19 +186,14 @@ func (c *comparison) differences(ctx context.Context, slots []records.SlotDiff, 
 	for len(slots) > 0 {
 		n, count := 0, int64(0)
 		for n < len(slots) {
-			s := &slots[n]
-			count += s.A.Count + s.A.Expiring + s.B.Count + s.B.Expiring
+			count += slots[n].Held()
 			if n > 0 && count > mostKeys {
 				break
 			}
 			n++
 		}
-		group := make([]records.Slot, n)
-		for i := range group {
-			group[i] = slots[i].Slot
-		}
+		diffs, err := c.group(ctx, slots[:n])
 		slots = slots[n:]
-		diffs, err := c.group(ctx, group)
 		if err == nil {
 			err = do(diffs)
 		}
@@ -209,7 +204,7 @@ func (c *comparison) differences(ctx context.Context, slots []records.SlotDiff, 
 	return nil
 }
 
-func (c *comparison) group(ctx context.Context, slots []records.Slot) ([]records.RecordDiff, error) {
+func (c *comparison) group(ctx context.Context, slots []records.SlotDiff) ([]records.RecordDiff, error) {
 	form := c.newDigest()
 	ka, kb := records.NewKeys(form, slots...), records.NewKeys(form, slots...)
 	if c.tolerance > 0 {
@@ -275,7 +270,7 @@ func stagesOf(k records.Kind, shardPartition bool) []records.Stage {
 }
 
 // partsOf are the parts of a side in which the records of some slots are.
-func partsOf(p *pager, slots []records.Slot, n int) []records.Part {
+func partsOf(p *pager, slots []records.SlotDiff, n int) []records.Part {
 	stages := make(map[records.Stage]bool)
 	shards := make(map[int64]bool)
 	for _, s := range slots {

@@ -21,12 +21,8 @@ func find(t testing.TB, a, b *records.Source, da, db *records.Digest) (found []s
 	if err != nil {
 		t.Fatal(err)
 	}
-	var slots []records.Slot
-	for _, d := range diffs {
-		slots = append(slots, d.Slot)
-	}
 	keys := func(s *records.Source, d *records.Digest) *records.Keys {
-		k := records.NewKeys(d, slots...)
+		k := records.NewKeys(d, diffs...)
 		for _, p := range s.Parts(1) {
 			if err := s.All(t.Context(), p, func(r *records.Record) error { k.Add(r); return nil }); err != nil {
 				t.Fatal(err)
@@ -34,7 +30,7 @@ func find(t testing.TB, a, b *records.Source, da, db *records.Digest) (found []s
 		}
 		return k
 	}
-	if len(slots) == 0 {
+	if len(diffs) == 0 {
 		return nil
 	}
 	for _, d := range keys(a, da).Diff(keys(b, db), time.Now().UnixMilli()) {
@@ -81,7 +77,7 @@ func TestCorruptionsAreFound(t *testing.T) {
 				t.Errorf("%s: %s %s is not found: %v, %v", r.KeyString(), c.Path, c.What, diff, err)
 				continue
 			}
-			ka, kb := records.NewKeys(da, diff[0].Slot), records.NewKeys(db, diff[0].Slot)
+			ka, kb := records.NewKeys(da, diff...), records.NewKeys(db, diff...)
 			ka.Add(r)
 			kb.Add(&c.Record)
 			if d := ka.Diff(kb, time.Now().UnixMilli()); len(d) != 1 || d[0].String() != r.Ref().String() {
@@ -195,11 +191,7 @@ func TestExpiry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var slots []records.Slot
-		for _, c := range cells {
-			slots = append(slots, c.Slot)
-		}
-		ka, kb := records.NewKeys(da, slots...), records.NewKeys(db, slots...)
+		ka, kb := records.NewKeys(da, cells...), records.NewKeys(db, cells...)
 		for _, r := range a {
 			ka.Add(r)
 		}
@@ -214,8 +206,8 @@ func TestExpiry(t *testing.T) {
 		a, b []*records.Record
 		want []records.Why
 	}{
-		{"within the tolerance", one, []*records.Record{task(1, now+61_900)}, nil},
-		{"beyond it", one, []*records.Record{task(1, now+62_100)}, []records.Why{records.Expires}},
+		{"within the tolerance", one, []*records.Record{task(1, now+63_900)}, nil},
+		{"beyond it", one, []*records.Record{task(1, now+64_100)}, []records.Why{records.Expires}},
 		{"for ever", one, []*records.Record{task(1, 0)}, []records.Why{records.Expires}},
 		{"gone meanwhile", []*records.Record{task(1, now+1000)}, nil, nil},
 		{"not yet gone", one, nil, []records.Why{records.OnlyA}},
@@ -231,6 +223,57 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("found %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// Where only what expires may differ, only that is held.
+func TestKeysHoldWhatMayDiffer(t *testing.T) {
+	now := time.Now().UnixMilli()
+	unit := records.QueueUnit(id(1), "q", 1)
+	task := func(n, expires int64, text string) records.Record {
+		return records.Record{
+			Kind: records.Task, Unit: unit, Key: []any{id(1), "q", int64(1), int64(0), n},
+			Values: []any{blob(text)}, Expires: expires,
+		}
+	}
+	made := func(text string) (all []records.Record, d *records.Digest) {
+		d = records.NewDigest(records.Content)
+		d.Buckets = 1
+		for n := range int64(100) {
+			expires := int64(0)
+			if n%10 == 0 {
+				expires = now + 60_000
+			}
+			all = append(all, task(n, expires, text))
+		}
+		all[55] = task(55, 0, "as ever")
+		for i := range all {
+			d.Add(&all[i])
+		}
+		return all, d
+	}
+	a, da := made("one")
+	for _, tt := range []struct {
+		text  string
+		held  int
+		diffs int
+	}{{"one", 10, 0}, {"another", 100, 99}} {
+		b, db := made(tt.text)
+		cells, err := da.Diff(db)
+		if err != nil || len(cells) != 1 {
+			t.Fatal(cells, err)
+		}
+		ka, kb := records.NewKeys(da, cells...), records.NewKeys(db, cells...)
+		for i := range a {
+			ka.Add(&a[i])
+			kb.Add(&b[i])
+		}
+		if ka.Len() != tt.held || kb.Len() != tt.held || cells[0].Held() != int64(2*tt.held) {
+			t.Errorf("%s: %d and %d records are held, Held() is %d; want %d of each side", tt.text, ka.Len(), kb.Len(), cells[0].Held(), tt.held)
+		}
+		if d := ka.Diff(kb, now); len(d) != tt.diffs {
+			t.Errorf("%s: %d differences, want %d", tt.text, len(d), tt.diffs)
+		}
 	}
 }
 

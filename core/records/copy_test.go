@@ -76,11 +76,7 @@ func same(t testing.TB, a, b []records.Record, da, db *records.Digest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var slots []records.Slot
-	for _, d := range diffs {
-		slots = append(slots, d.Slot)
-	}
-	ka, kb := records.NewKeys(da, slots...), records.NewKeys(db, slots...)
+	ka, kb := records.NewKeys(da, diffs...), records.NewKeys(db, diffs...)
 	byName := make(map[string][2]*records.Record)
 	for i := range a {
 		ka.Add(&a[i])

@@ -209,6 +209,23 @@ type SlotDiff struct {
 	Unsure bool
 }
 
+// holding: what expires is summed up apart, and so is that it does.
+func (s *SlotDiff) holding() holding {
+	if s.A.Count == s.B.Count && s.A.Sum == s.B.Sum {
+		return expiring
+	}
+	return everything
+}
+
+// Held is how many records of both sides [Keys] hold of the slot.
+func (s *SlotDiff) Held() int64 {
+	n := s.A.Expiring + s.B.Expiring
+	if s.holding() == everything {
+		n += s.A.Count + s.B.Count
+	}
+	return n
+}
+
 // Diff returns the cells in which two digests differ, sorted. Those with
 // records that expire are always among them: [Keys] of both sides decide.
 func (d *Digest) Diff(o *Digest) ([]SlotDiff, error) {

@@ -93,6 +93,68 @@ func TestLivesOfSlowServers(t *testing.T) {
 	}
 }
 
+// plodding is a server that needs three milliseconds for a row before it counts lives.
+type plodding struct {
+	exec.Executor
+	now *time.Time
+}
+
+func (p *plodding) Read(ctx context.Context, r *plan.Read, page plan.Page, args ...any) (*exec.Rows, error) {
+	*p.now = p.now.Add(time.Duration(page.Size) * 3 * time.Millisecond)
+	return p.Executor.Read(ctx, r, page, args...)
+}
+
+// However large pages are, what expires in them is read in pages small enough to
+// tell when.
+func TestLivesInLargePages(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_400)
+	clock := func() time.Time { return now }
+	state := memory.NewState()
+	state.Now = clock
+	server := &plodding{Executor: memory.NewExecutor(state, cql.Traits{TTL: true}), now: &now}
+	w, err := records.NewWriter(server, records.WriterOptions{Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := records.Record{
+		Kind: records.TaskQueue, Unit: records.QueueUnit(id(1), "q", 1), Key: []any{id(1), "q", int64(1)},
+		Values: []any{int64(1), blob("queue")},
+	}
+	const tasks = 3000
+	all, expires := []records.Record{queue}, now.Add(5*time.Hour).UnixMilli()
+	for i := range int64(tasks) {
+		all = append(all, records.Record{
+			Kind: records.Task, Unit: queue.Unit, Key: []any{id(1), "q", int64(1), int64(0), i},
+			Values: []any{blob("task")}, Expires: expires,
+		})
+	}
+	if err := w.Put(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	src, err := records.NewSource(server, records.Options{Shards: 1, Now: clock, PageRows: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, p := range src.Parts(1) {
+		if err := src.All(t.Context(), p, func(r *records.Record) error {
+			if r.Kind != records.Task {
+				return nil
+			}
+			read++
+			if apart := r.Expires - expires; apart > 1000 || apart < -2000 {
+				t.Fatalf("%s expires %d ms off", r.KeyString(), apart)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read != tasks {
+		t.Fatalf("%d of %d tasks were read", read, tasks)
+	}
+}
+
 // However long requests take, a queue that is held and released lives as long as it
 // would have.
 func TestLivesOfQueuesOnSlowServers(t *testing.T) {

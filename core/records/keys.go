@@ -23,9 +23,10 @@ func (r Ref) String() string {
 // Ref returns the name of a record.
 func (r *Record) Ref() Ref { return Ref{Kind: r.Kind, Unit: r.Unit, Key: r.Key} }
 
-// Keys holds every record of some slots by its key, without its fields: with it
-// two sides are compared where their digests differ. It needs about 200 bytes
-// for a record: divide slots that are too many.
+// Keys holds the records of some slots by their keys, without their fields: with it
+// two sides are compared where their digests differ. Of a slot whose digests differ
+// in nothing but records that expire, or may, it holds only these. It needs about 350
+// bytes for a record: divide slots that have too many, which [SlotDiff.Held] tells.
 type Keys struct {
 	// Tolerance is how far apart two instants of one expiry may be, in milliseconds;
 	// [ExpiryTolerance] by default.
@@ -33,7 +34,7 @@ type Keys struct {
 
 	level  Level
 	digest *Digest
-	slots  map[Slot]bool
+	slots  map[Slot]holding
 	refs   map[string]keyed
 }
 
@@ -43,19 +44,31 @@ type keyed struct {
 	expires int64
 }
 
+// holding is what of a slot is held.
+type holding uint8
+
+const (
+	nothing holding = iota
+	expiring
+	everything
+)
+
 // NewKeys returns an empty Keys for these slots of a digest like d.
-func NewKeys(d *Digest, slots ...Slot) *Keys {
-	k := &Keys{Tolerance: ExpiryTolerance, level: d.Level, digest: NewDigest(d.Level), slots: make(map[Slot]bool, len(slots)), refs: make(map[string]keyed)}
+func NewKeys(d *Digest, slots ...SlotDiff) *Keys {
+	k := &Keys{
+		Tolerance: ExpiryTolerance, level: d.Level, digest: NewDigest(d.Level),
+		slots: make(map[Slot]holding, len(slots)), refs: make(map[string]keyed),
+	}
 	k.digest.Buckets = d.Buckets
-	for _, s := range slots {
-		k.slots[s] = true
+	for i := range slots {
+		k.slots[slots[i].Slot] = slots[i].holding()
 	}
 	return k
 }
 
-// Add takes in a record if it belongs to one of the slots.
+// Add takes in a record if it belongs to one of the slots and is to be held.
 func (k *Keys) Add(r *Record) {
-	if k.slots[k.digest.Slot(r)] {
+	if h := k.slots[k.digest.Slot(r)]; h == everything || h == expiring && r.Expires != 0 {
 		k.refs[string(r.appendKey(nil))] = keyed{r.Ref(), r.Hash(k.level), r.Expires}
 	}
 }

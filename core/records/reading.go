@@ -168,15 +168,18 @@ func (s *Source) readPage(
 		if !expires || !late || attempt == resends {
 			return all, next, nil
 		}
+		size = max(1, size/smaller)
 	}
 }
 
 // Lives are in whole seconds, and begin or are counted when the server does its
 // work. An exchange that took longer than slow is repeated up to resends times if
-// anything in it expires, so that instants stay within [ExpiryTolerance].
+// anything in it expires, a page with a fraction of its rows, so that instants stay
+// within [ExpiryTolerance].
 const (
 	slow    = 700 * time.Millisecond
 	resends = 3
+	smaller = 5
 )
 
 // countedFrom is from when lives that are read at now are counted, in milliseconds

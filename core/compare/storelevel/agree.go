@@ -70,17 +70,13 @@ func (l *Level) byRecords(ctx context.Context, x, y *block) (*result.Agreement, 
 	if err != nil {
 		return nil, err
 	}
-	slots := make([]records.Slot, len(diffs))
-	for i, d := range diffs {
-		slots[i] = d.Slot
-	}
-	if len(slots) == 0 {
+	if len(diffs) == 0 {
 		agreement.Equal = true
 		return agreement, nil
 	}
 	var keys [2]*records.Keys
 	for i, s := range sides {
-		keys[i] = records.NewKeys(s.digest, slots...)
+		keys[i] = records.NewKeys(s.digest, diffs...)
 		if err := l.each(ctx, s.src, keys[i].Add); err != nil {
 			return nil, err
 		}
