@@ -40,7 +40,7 @@ var mutants = []mutant{
 	{"UPDATE marks its row", "engine/write.go", "Clustering: ck, Insert: p.kind == writeInsert,", "Clustering: ck, Insert: p.kind != writeDelete,"},
 	{"a whole collection is added to what is stored", "storage/write.go", "if err := tx.clearElements(rw, c, rw.ts-1); err != nil {\n\t\t\treturn err\n\t\t}\n\t\treturn tx.putElements", "return tx.putElements"},
 	{"prepending turns the elements round", "storage/write.go", "for _, e := range slicesBackward(op.Elems) {", "for _, e := range op.Elems {"},
-	{"DeleteRow leaves collections", "storage/delete.go", "if !multi {\n\t\treturn nil", "if multi || !multi {\n\t\treturn nil"},
+	{"DeleteRow leaves collections", "storage/delete.go", "if !t.elements(w.Static) {\n\t\treturn nil", "if t != nil {\n\t\treturn nil"},
 	{"a range tombstone does not cover later writes of earlier times", "storage/write.go", "if rw.shadow >= rw.ts ||", "if rw.shadow > rw.ts+60 ||"},
 	{"null is not written", "storage/write.go", "if value == nil {\n\t\te.dead, e.TTL, e.Expiry = true, 0, tx.now\n\t}\n\tat, ok", "if value == nil {\n\t\treturn\n\t}\n\tat, ok"},
 	{"behind the last row of a page its partition is taken for one of statics alone", "engine/read.go", "found := q.from != nil", "found := false"},
