@@ -204,8 +204,7 @@ func (ri *RowIter) read() error {
 		return errKeyForm
 	}
 	n := len(key) - len(rest)
-	multi := ri.t.multi && kind == kindRow || ri.t.multiSt && kind == kindStatic
-	if !multi {
+	if !ri.t.elements(kind == kindStatic) {
 		return ri.plainRow(rest)
 	}
 	ri.prefix = append(ri.prefix[:0], key[:n]...)
