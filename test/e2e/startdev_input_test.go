@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -199,10 +200,15 @@ func TestStartDevAlone(t *testing.T) {
 				code = exit.ExitCode()
 			}
 			require.Contains(t, tt.status, code, read())
-			require.NotRegexp(t, `(?m)^\S+\t(warn|error)`, read(), "nobody has done anything wrong")
+			require.NotRegexp(t, `(?m)^\S+\t(warn|error)`, beforeShard.ReplaceAllString(read(), ""), "nobody has done anything wrong")
 		})
 	}
 }
+
+// beforeShard is what Temporal says where a queue polls between the start of a shard's
+// engine and the shard's being acquired; it polls again
+// (service/history/shard/context_impl.go:1985 of 1.32.2, queues/reader.go:455).
+var beforeShard = regexp.MustCompile(`(?m)^\S+\terror\tQueue reader unable to retrieve tasks\t.*"error": "shard status unknown".*\n`)
 
 // dataBelow is where a user with this home finds the data.
 func dataBelow(home string) string {
