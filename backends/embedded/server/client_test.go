@@ -33,14 +33,25 @@ func dial(t testing.TB, n *node) *rawClient {
 	return newRaw(t, conn)
 }
 
+// patience is how long a test waits for what should happen at once: so long that
+// only what never happens is missed, however slow the machine.
+const patience = 2 * time.Minute
+
 func newRaw(t testing.TB, conn net.Conn) *rawClient {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	return &rawClient{t: t, conn: conn, codec: frame.NewRawCodec(), version: primitive.ProtocolVersion4}
 }
 
 func (c *rawClient) write(stream int16, msg message.Message) {
+	c.t.Helper()
+	if _, err := c.conn.Write(c.encode(stream, msg)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *rawClient) encode(stream int16, msg message.Message) []byte {
 	c.t.Helper()
 	f := frame.NewFrame(c.version, stream, msg)
 	f.SetCompress(c.packs)
@@ -48,9 +59,7 @@ func (c *rawClient) write(stream int16, msg message.Message) {
 	if err := c.codec.EncodeFrame(f, &b); err != nil {
 		c.t.Fatal(err)
 	}
-	if _, err := c.conn.Write(b.Bytes()); err != nil {
-		c.t.Fatal(err)
-	}
+	return b.Bytes()
 }
 
 func (c *rawClient) read() *frame.Frame {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gocql/gocql"
 	ybgocql "github.com/yugabyte/gocql"
@@ -38,7 +37,7 @@ func (d ybPipeHosts) DialHost(ctx context.Context, _ *ybgocql.HostInfo) (*ybgocq
 
 func gocqlCluster(n *node, overPipe bool) *gocql.ClusterConfig {
 	cluster := gocql.NewCluster("127.0.0.1")
-	cluster.Timeout, cluster.ConnectTimeout = 10*time.Second, 10*time.Second
+	cluster.Timeout, cluster.ConnectTimeout = patience, patience
 	cluster.Consistency = gocql.Quorum
 	cluster.Keyspace = "app"
 	cluster.ReconnectInterval = 0
@@ -162,7 +161,7 @@ func TestYugabyteGocqlConnectsPreparesQueriesPagesAndRunsBlocks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := start(t, server.Options{Personality: server.YCQL})
 			cluster := ybgocql.NewCluster("127.0.0.1")
-			cluster.Timeout, cluster.ConnectTimeout = 10*time.Second, 10*time.Second
+			cluster.Timeout, cluster.ConnectTimeout = patience, patience
 			cluster.Keyspace, cluster.Consistency = "app", ybgocql.Quorum
 			cluster.DisableInitialHostLookup = !tt.lookup
 			if tt.pipe {

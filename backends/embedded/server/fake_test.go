@@ -257,6 +257,12 @@ type node struct {
 
 func start(t testing.TB, opts server.Options) *node {
 	t.Helper()
+	return startOn(t, opts, func(l net.Listener) net.Listener { return l })
+}
+
+// startOn has the server accept TCP connections from what wrap makes of the listener.
+func startOn(t testing.TB, opts server.Options, wrap func(net.Listener) net.Listener) *node {
+	t.Helper()
 	if opts.Personality == "" {
 		opts.Personality = server.Cassandra
 	}
@@ -270,10 +276,10 @@ func start(t testing.TB, opts server.Options) *node {
 	}
 	n.pipe = pipe.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9042})
 	var serving sync.WaitGroup
-	serving.Go(func() { n.Serve(n.tcp, nil) })
+	serving.Go(func() { n.Serve(wrap(n.tcp), nil) })
 	serving.Go(func() { n.Serve(n.pipe, n.counters) })
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := n.Close(ctx); err != nil {
 			t.Errorf("Close() = %v", err)
@@ -283,10 +289,10 @@ func start(t testing.TB, opts server.Options) *node {
 	return n
 }
 
-// eventually polls until ok, or fails the test after ten seconds.
+// eventually polls until ok, or fails the test when its patience ends.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("did not happen in time: %s", what)

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,23 +90,79 @@ func TestAClientThatDoesNotReadIsNotReadFromAndBlocksNobody(t *testing.T) {
 	}
 }
 
+// watched is a listener that hands out its server's ends of connections as well, for
+// tests that let deadlines come. A StallTimeout of milliseconds would tell of nothing:
+// the server may be kept from its work for longer than that.
+type watched struct {
+	net.Listener
+	conns chan *watchedConn
+}
+
+func (l *watched) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	w := &watchedConn{TCPConn: c.(*net.TCPConn)}
+	l.conns <- w
+	return w, nil
+}
+
+// watchedConn knows the deadlines that were set last.
+type watchedConn struct {
+	*net.TCPConn
+	readBy, writeBy atomic.Pointer[time.Time]
+}
+
+func (c *watchedConn) SetReadDeadline(t time.Time) error {
+	err := c.TCPConn.SetReadDeadline(t)
+	c.readBy.Store(&t)
+	return err
+}
+
+func (c *watchedConn) SetWriteDeadline(t time.Time) error {
+	err := c.TCPConn.SetWriteDeadline(t)
+	c.writeBy.Store(&t)
+	return err
+}
+
+// due waits until a deadline is set that is no more than stall away.
+func due(t *testing.T, stall time.Duration, deadline *atomic.Pointer[time.Time]) {
+	t.Helper()
+	eventually(t, "a deadline is set", func() bool {
+		by := deadline.Load()
+		return by != nil && !by.IsZero() && time.Until(*by) <= stall
+	})
+}
+
+var longAgo = time.Unix(1, 0)
+
 func TestAClientThatNeverReadsIsCutOff(t *testing.T) {
+	const stall = time.Hour
 	for _, tt := range []struct {
-		name string
-		opts server.Options
+		name  string
+		opts  server.Options
+		comes bool // the deadline of writes
 	}{
-		{"when a write makes no progress", server.Options{StallTimeout: 50 * time.Millisecond}},
-		{"when too much waits for it", server.Options{MaxUnread: 3 << 20, HighWater: 1 << 30}},
-		{"when too much waits for all", server.Options{MaxUnreadSum: 3 << 20, HighWater: 1 << 30}},
+		{"when a write makes no progress", server.Options{StallTimeout: stall}, true},
+		{"when too much waits for it", server.Options{MaxUnread: 3 << 20, HighWater: 1 << 30}, false},
+		{"when too much waits for all", server.Options{MaxUnreadSum: 3 << 20, HighWater: 1 << 30}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := start(t, tt.opts)
+			conns := make(chan *watchedConn, 2)
+			n := startOn(t, tt.opts, func(l net.Listener) net.Listener { return &watched{l, conns} })
 			bigAnswers(n, 1<<20)
 			lazy := dial(t, n).startup("")
 			for i := range 40 {
 				if _, err := lazy.conn.Write(encodedQuery(t, int16(i), "big")); err != nil {
 					break // already cut off
 				}
+			}
+			if tt.comes {
+				eventually(t, "its answers wait", func() bool { return n.Stats().UnreadBytes >= 1<<20 })
+				c := <-conns
+				due(t, stall, &c.writeBy)
+				c.TCPConn.SetWriteDeadline(longAgo)
 			}
 			eventually(t, "the client is cut off", func() bool {
 				st := n.Stats()
@@ -130,12 +187,21 @@ func TestAnEventForAClientThatDoesNotReadDelaysNobody(t *testing.T) {
 }
 
 func TestAFrameThatIsNotCompletedInTimeEndsItsConnection(t *testing.T) {
-	n := start(t, server.Options{StallTimeout: 20 * time.Millisecond})
-	idle := dial(t, n).startup("") // between frames there is no limit
+	const stall = time.Hour
+	conns := make(chan *watchedConn, 4)
+	n := startOn(t, server.Options{StallTimeout: stall}, func(l net.Listener) net.Listener { return &watched{l, conns} })
+	idle := dial(t, n).startup("")
+	idles := <-conns
 	for range 3 {
 		c := dial(t, n).startup("")
 		c.conn.Write(encodedQuery(t, 1, "half of this")[:15])
+		its := <-conns
+		due(t, stall, &its.readBy)
+		its.TCPConn.SetReadDeadline(longAgo)
 		c.closed()
+	}
+	if by := idles.readBy.Load(); by != nil && !by.IsZero() {
+		t.Fatalf("between frames there is a limit: %v", *by)
 	}
 	idle.ask(query(scan))
 }
@@ -196,7 +262,7 @@ func TestGarbage(t *testing.T) {
 	}
 	t.Logf("seed %d (CQL_TEST_SEED repeats it)", seed)
 	r := mathrand.New(mathrand.NewPCG(seed, 0))
-	n := start(t, server.Options{MaxFrame: 1 << 20, StallTimeout: time.Second})
+	n := start(t, server.Options{MaxFrame: 1 << 20, StallTimeout: patience})
 	good := dial(t, n).startup("")
 	for range 500 {
 		c, err := n.pipe.Dial(context.Background())
@@ -215,7 +281,7 @@ func TestGarbage(t *testing.T) {
 			}
 			junk = append(junk, f[:len(f)-r.IntN(2)*r.IntN(len(f))]...)
 		}
-		c.SetWriteDeadline(time.Now().Add(5 * time.Second))
+		c.SetWriteDeadline(time.Now().Add(patience))
 		c.Write(junk)
 		c.Close()
 		if r.IntN(50) == 0 {
@@ -247,7 +313,7 @@ func FuzzConnection(f *testing.F) {
 		newRawQuiet(t, c).startup("")
 		c.Write(in)
 		c.(interface{ CloseWrite() error }).CloseWrite()
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(patience))
 		buf := make([]byte, 64<<10)
 		for {
 			if _, err := c.Read(buf); err != nil {
@@ -289,14 +355,17 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 
 func TestTLS(t *testing.T) {
 	cert, pool := certificate(t)
-	n := start(t, server.Options{HandshakeTimeout: 50 * time.Millisecond})
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	secure := func(limit time.Duration) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := start(t, server.Options{HandshakeTimeout: limit})
+		go n.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}}), nil)
+		return l.Addr().String()
 	}
-	go n.Serve(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{cert}}), nil)
-
-	conn, err := tls.Dial("tcp", plain.Addr().String(), &tls.Config{RootCAs: pool})
+	addr := secure(patience)
+	conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,13 +373,20 @@ func TestTLS(t *testing.T) {
 	if _, ok := c.ask(query(scan)).(*message.RowsResult); !ok {
 		t.Fatal("query over TLS failed")
 	}
-	for name, say := range map[string][]byte{"plain text": encodedQuery(t, 1, scan), "nothing": nil} {
-		raw, err := net.Dial("tcp", plain.Addr().String())
+	for _, bad := range []struct {
+		name, addr string
+		says       []byte
+	}{
+		{"plain text", addr, encodedQuery(t, 1, scan)},
+		// Of a server of its own: no handshake may be sure to end in so short a time.
+		{"nothing", secure(20 * time.Millisecond), nil},
+	} {
+		raw, err := net.Dial("tcp", bad.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw.Write(say)
-		t.Log(name)
+		raw.Write(bad.says)
+		t.Log(bad.name)
 		newRaw(t, raw).closed()
 	}
 	if _, ok := c.ask(query(scan)).(*message.RowsResult); !ok {
