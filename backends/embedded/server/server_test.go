@@ -475,8 +475,15 @@ func TestCountersAddUpByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newRaw(t, conn).startup("")
-	before := n.counters.Counts()
+	reads := &countedReads{Conn: conn}
+	c := newRaw(t, reads).startup("")
+	// An answer is counted when it is written, so its client may have it before. The
+	// server's own sums are the last to know (Counters.addOut).
+	counts := func() server.Counts {
+		eventually(t, "all that was read is counted", func() bool { return n.Stats().BytesOut == reads.bytes })
+		return n.counters.Counts()
+	}
+	before := counts()
 	if before.Requests != 0 || before.BytesIn != 9+2+(2+11)+(2+5) {
 		t.Fatalf("after STARTUP: %+v", before)
 	}
@@ -490,7 +497,7 @@ func TestCountersAddUpByHand(t *testing.T) {
 	}})
 	c.ask(query("BEGIN TRANSACTION", []byte("e"), []byte("v"), []byte("f"), []byte("v")))
 	c.ask(query(scan))
-	got := n.counters.Counts().Sub(before)
+	got := counts().Sub(before)
 	want := server.Counts{
 		Requests: 5, Prepares: 1, // two EXECUTE, BATCH, block, scan
 		Rounds: 2 + 1 + 2 + 1, Commits: 1, Statements: 2 + 2 + 2 + 1, Rows: 6,
@@ -501,9 +508,9 @@ func TestCountersAddUpByHand(t *testing.T) {
 	}
 	// The scan: header, text, consistency, flags. Its answer: header, kind, flags,
 	// columns, "app", "kv", "k" text, "v" blob, rows, and 6 rows of two cells of 1 byte.
-	before = n.counters.Counts()
+	before = counts()
 	c.ask(query(scan))
-	got = n.counters.Counts().Sub(before)
+	got = counts().Sub(before)
 	if in, out := int64(9+4+len(scan)+2+1), int64(9+4+4+4+5+4+(3+2)*2+4+6*2*5); got.BytesIn != in || got.BytesOut != out {
 		t.Fatalf("%d bytes in, %d out; want %d and %d", got.BytesIn, got.BytesOut, in, out)
 	}
@@ -513,6 +520,18 @@ func TestCountersAddUpByHand(t *testing.T) {
 	if all := n.Stats(); all.Counts != n.counters.Counts() {
 		t.Fatalf("the server's sums differ: %+v", all.Counts)
 	}
+}
+
+// countedReads counts the bytes that a client has read, which is one goroutine.
+type countedReads struct {
+	net.Conn
+	bytes int64
+}
+
+func (c *countedReads) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.bytes += int64(n)
+	return n, err
 }
 
 func TestCloseLetsRequestsFinish(t *testing.T) {
