@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/wire"
@@ -149,11 +150,11 @@ func (c *conn) register(r *request) error {
 			return nil
 		}
 	}
-	r.respond(wire.OpReady, nil, nil)
-	for _, t := range types {
-		if t == wire.EventSchemaChange {
-			c.schemaEvents.Store(true)
-		}
+	// Before the answer, as Cassandra does it (RegisterMessage.execute): from then on
+	// the client relies on being told.
+	if slices.Contains(types, wire.EventSchemaChange) {
+		c.schemaEvents.Store(true)
 	}
+	r.respond(wire.OpReady, nil, nil)
 	return nil
 }

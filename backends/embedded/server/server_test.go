@@ -362,6 +362,52 @@ func TestSchemaEventsGoToWhoRegistered(t *testing.T) {
 	}
 }
 
+// answering is a listener whose connections call before each write of the server.
+type answering struct {
+	net.Listener
+	before func()
+}
+
+func (l *answering) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return answeringConn{c.(*net.TCPConn), l.before}, nil
+}
+
+type answeringConn struct {
+	*net.TCPConn
+	before func()
+}
+
+func (c answeringConn) Write(b []byte) (int, error) {
+	c.before()
+	return c.TCPConn.Write(b)
+}
+
+// TestWhoWasToldThatHeIsRegisteredIs: a change may be made as soon as he reads it.
+func TestWhoWasToldThatHeIsRegisteredIs(t *testing.T) {
+	var n *node
+	var registering atomic.Bool
+	n = startOn(t, server.Options{}, func(l net.Listener) net.Listener {
+		return &answering{l, func() {
+			if registering.CompareAndSwap(true, false) {
+				n.NotifySchema(&wire.SchemaChange{Kind: wire.Dropped, Target: wire.TargetKeyspace, Keyspace: "app"})
+			}
+		}}
+	})
+	c := dial(t, n).startup("")
+	registering.Store(true)
+	if _, ok := c.ask(&message.Register{EventTypes: []primitive.EventType{"SCHEMA_CHANGE"}}).(*message.Ready); !ok {
+		t.Fatal("REGISTER was not answered with READY")
+	}
+	c.write(1, query(scan))
+	if got := c.read().Body.Message; !reflect.DeepEqual(got, &message.SchemaChangeEvent{ChangeType: "DROPPED", Target: "KEYSPACE", Keyspace: "app"}) {
+		t.Fatalf("heard %v, want the change", got)
+	}
+}
+
 type oneUser struct{ user, password string }
 
 func (o oneUser) Authenticate(_ context.Context, user, password string) error {
