@@ -41,10 +41,11 @@ func TestStopWaitsForTheEndAndKillsTheStubborn(t *testing.T) {
 	tests := []struct {
 		name    string
 		give    string // a shell's script
+		grace   time.Duration
 		wantErr bool
 	}{
-		{"a child that obeys ends without an error", `echo ready; exec sleep 600`, false},
-		{"a child that does not is killed", `trap '' TERM; echo ready; while :; do sleep 0.1; done`, true},
+		{"a child that obeys ends without an error", `echo ready; exec sleep 600`, time.Minute, false},
+		{"a child that does not is killed", `trap '' TERM; echo ready; while :; do sleep 0.1; done`, 100 * time.Millisecond, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -66,7 +67,7 @@ func TestStopWaitsForTheEndAndKillsTheStubborn(t *testing.T) {
 			if !p.Running() {
 				t.Fatal("the child ended by itself")
 			}
-			if err := p.Stop(time.Second); (err != nil) != tt.wantErr {
+			if err := p.Stop(tt.grace); (err != nil) != tt.wantErr {
 				t.Errorf("Stop() = %v, want an error: %t", err, tt.wantErr)
 			}
 			if p.Running() {
