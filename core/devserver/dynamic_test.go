@@ -58,24 +58,30 @@ func TestDynamicLayers(t *testing.T) {
 			t.Errorf("value %d = %v, want %v", i, got, want)
 		}
 	}
-	heard := map[string]int{}
-	hear := func(name string) func(int) { return func(n int) { heard[name] = n } }
-	_, cancelFrontend := dynamicconfig.FrontendPersistenceMaxQPS.Subscribe(collection)(hear("frontend"))
-	defer cancelFrontend()
-	_, cancelMatching := dynamicconfig.MatchingPersistenceMaxQPS.Subscribe(collection)(hear("matching"))
-	defer cancelMatching()
+	var told map[dynamicconfig.Key][]dynamicconfig.ConstrainedValue
+	defer d.Subscribe(func(changed map[dynamicconfig.Key][]dynamicconfig.ConstrainedValue) { told = changed })()
+	heard := make(chan int, 9) // the collection calls from a goroutine of its own
+	_, cancel := dynamicconfig.MatchingPersistenceMaxQPS.Subscribe(collection)(func(n int) { heard <- n })
+	defer cancel()
 	write(3, 4, 2000)
 	if err := file.Update(); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for dynamicconfig.MatchingPersistenceMaxQPS.Get(collection)() != 4 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
+	if got := told[dynamicconfig.FrontendPersistenceMaxQPS.Key()]; len(got) != 1 || got[0].Value != 7 {
+		t.Errorf("who subscribed hears %v where a flag hides the file", got)
 	}
-	if got := dynamicconfig.FrontendPersistenceMaxQPS.Get(collection)(); got != 7 || heard["frontend"] == 3 {
-		t.Errorf("the file hides a flag: %d, %v", got, heard)
+	if got := dynamicconfig.FrontendPersistenceMaxQPS.Get(collection)(); got != 7 {
+		t.Errorf("the file hides a flag: %d", got)
 	}
 	if got := dynamicconfig.MatchingPersistenceMaxQPS.Get(collection)(); got != 4 {
 		t.Errorf("the file has changed, its value is %d", got)
+	}
+	select {
+	case got := <-heard:
+		if got != 4 {
+			t.Errorf("who subscribed hears %d, the file says 4", got)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the file has changed, and who subscribed does not hear of it")
 	}
 }
