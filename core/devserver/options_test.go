@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"fmt"
 	"io"
 	stdlog "log"
 	"net"
@@ -49,6 +50,7 @@ func TestMisuseIsOneLine(t *testing.T) {
 	}
 	defer taken.Close()
 	port := taken.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+	free := unused(t)
 	t.Setenv("HOME", "")
 	t.Setenv("XDG_DATA_HOME", "")
 	tests := []struct {
@@ -84,14 +86,18 @@ func TestMisuseIsOneLine(t *testing.T) {
 		{"that of the UI", given(func(o *Options) { o.UIPort = port }), "the UI cannot listen on " + taken.Addr().String() + ", which is taken: end what runs there (another server?) or give another --ui-port"},
 		{"that of HTTP", given(func(o *Options) { o.HTTPPort = port }), "the HTTP API cannot listen on " + taken.Addr().String()},
 		{"that of metrics", given(func(o *Options) { o.MetricsPort = port }), "the metrics cannot listen on " + taken.Addr().String()},
-		{"one port for two", given(func(o *Options) { o.UIPort = o.Port }), "the server and the UI would both listen on 127.0.0.1:7233: change --port or --ui-port"},
+		{"one port for two", given(func(o *Options) { o.Port, o.UIPort = free, free }), fmt.Sprintf("the server and the UI would both listen on 127.0.0.1:%d: change --port or --ui-port", free)},
 		{"an address of another machine", given(func(o *Options) { o.IP = "192.0.2.1" }), "the server cannot listen on 192.0.2.1:7233: bind: cannot assign requested address: give another --port"},
 		{"a file where the directory should be", given(func(o *Options) { o.DataDir = filepath.Join(file, "data") }), "make the data directory " + file + "/data: not a directory: give a --data-dir"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.give.Port == DefaultPort && tt.give.IP == "127.0.0.1" && tt.give.UIPort != DefaultPort {
+			// Another server may have the default ports.
+			if tt.give.Port == DefaultPort && tt.give.IP == "127.0.0.1" {
 				tt.give.Port = unused(t)
+			}
+			if tt.give.UIPort == 0 {
+				tt.give.UIPort = unused(t)
 			}
 			err := Run(tt.give, registry(t), io.Discard, nil, nil)
 			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
