@@ -1,9 +1,11 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -12,7 +14,9 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -20,37 +24,47 @@ import (
 // server.
 const retention = 24 * time.Hour
 
-// namespaceLimit bounds how long all namespaces may take to be made and known.
-const namespaceLimit = 30 * time.Second
+// namespaceLimit bounds how long each namespace may take to be made and known, with
+// its search attributes. A quick machine needs a second or two, for the server looks
+// for new namespaces only so often.
+const namespaceLimit = time.Minute
 
 // setUp makes namespaces and search attributes that do not exist yet, through the
 // server's own API, and returns when all of the server knows them.
 func setUp(ctx context.Context, frontend string, namespaces []string, attributes []attribute) error {
 	conn, err := grpc.NewClient(frontend, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(typed))
+		grpc.WithUnaryInterceptor(patient))
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", frontend, err)
 	}
 	defer conn.Close() //nolint:errcheck // all has been answered
-	ctx, cancel := context.WithTimeout(ctx, namespaceLimit)
-	defer cancel()
 	s := setter{workflowservice.NewWorkflowServiceClient(conn), operatorservice.NewOperatorServiceClient(conn)}
 	for _, namespace := range namespaces {
-		if err := s.namespace(ctx, namespace); err != nil {
-			return fmt.Errorf("namespace %q: %w", namespace, err)
-		}
-		for _, a := range attributes {
-			if err := s.attribute(ctx, namespace, a); err != nil {
-				return fmt.Errorf("search attribute %q of namespace %q: %w", a.name, namespace, err)
-			}
+		if err := s.set(ctx, namespace, attributes); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// typed turns errors of gRPC into those of the API.
-func typed(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	if err := invoke(ctx, method, req, reply, cc, opts...); err != nil {
+// passing are codes of errors that say nothing about the next call.
+var passing = []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.Aborted, codes.DeadlineExceeded}
+
+// patient asks again, until ctx ends, where an answer may be another one soon, and
+// turns errors of gRPC into those of the API. A frontend that listens answers
+// Unavailable until it has found itself to be healthy
+// (common/rpc/interceptor/health.go of 1.32.2).
+func patient(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	var lasting error
+	err := until(ctx, func() error {
+		err := invoke(ctx, method, req, reply, cc, opts...)
+		if slices.Contains(passing, status.Code(err)) {
+			return err
+		}
+		lasting = err
+		return nil
+	})
+	if err = cmp.Or(lasting, err); err != nil {
 		return serviceerror.FromStatus(serviceerror.ToStatus(err))
 	}
 	return nil
@@ -59,6 +73,21 @@ func typed(ctx context.Context, method string, req, reply any, cc *grpc.ClientCo
 type setter struct {
 	workflows workflowservice.WorkflowServiceClient
 	operator  operatorservice.OperatorServiceClient
+}
+
+// set makes a namespace and its search attributes.
+func (s setter) set(ctx context.Context, namespace string, attributes []attribute) error {
+	ctx, cancel := context.WithTimeout(ctx, namespaceLimit)
+	defer cancel()
+	if err := s.namespace(ctx, namespace); err != nil {
+		return fmt.Errorf("namespace %q: %w", namespace, err)
+	}
+	for _, a := range attributes {
+		if err := s.attribute(ctx, namespace, a); err != nil {
+			return fmt.Errorf("search attribute %q of namespace %q: %w", a.name, namespace, err)
+		}
+	}
+	return nil
 }
 
 func (s setter) namespace(ctx context.Context, name string) error {
