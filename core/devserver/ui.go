@@ -10,8 +10,9 @@ import (
 	"go.uber.org/fx"
 )
 
-// uiStartLimit bounds how long the UI may take to listen.
-const uiStartLimit = 10 * time.Second
+// uiStartLimit bounds how long the UI may take to listen. It takes an instant, unless
+// the machine stands still.
+const uiStartLimit = time.Minute
 
 // serveUI serves Temporal's web UI at ip:port while the application runs. It is
 // part of the binary and asks nobody but the frontend for anything.
