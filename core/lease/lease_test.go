@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,38 +109,71 @@ func TestOneHasIt(t *testing.T) {
 	}
 }
 
+// noting is an Admin that notes when the last request began by which a has the lease.
+type noting struct {
+	cql.Admin
+	had atomic.Pointer[time.Time]
+}
+
+func (n *noting) CAS(ctx context.Context, text string, args ...any) (bool, error) {
+	begin := time.Now()
+	ok, err := n.Admin.CAS(ctx, text, args...)
+	if ok && slices.Contains(args, any("a")) {
+		n.had.Store(&begin)
+	}
+	return ok, err
+}
+
 // What was inserted expires after its time, and what is renewed does not: it is the
-// server that must see to both.
+// server that must see to both. On a machine that is too busy to renew a short lease
+// in time, a longer one is tried.
 func TestItEndsWithItsHolder(t *testing.T) {
 	for name, row := range rows() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, ctx := row(t), t.Context()
-			r.Time = 3 * time.Second
-			begin := time.Now()
-			ok, err := r.Take(ctx, "a")
-			require.NoError(t, err)
-			require.True(t, ok)
-			living, die := context.WithCancel(ctx)
-			defer die()
-			_, working := r.Keep(living, "a", begin, lost)
-			for time.Since(begin) < 2*r.Time {
-				ok, err := r.Take(ctx, "b")
-				require.NoError(t, err)
-				require.False(t, ok, "a lease that is renewed was taken over after %s", time.Since(begin))
-				require.NoError(t, context.Cause(working), "after %s", time.Since(begin))
-			}
-
-			die() // it renews the lease no more, and does not release it
-			died := time.Now()
-			for {
-				ok, err := r.Take(ctx, "b")
-				require.NoError(t, err)
-				if ok {
-					break
-				}
-				require.Less(t, time.Since(died), time.Minute, "the lease outlives its holder")
+			r := row(t)
+			for r.Time = 3 * time.Second; !endsWithItsHolder(t, *r); r.Time *= 2 {
+				require.Less(t, r.Time, time.Minute, "no lease is renewed in time")
 			}
 		})
+	}
+}
+
+// endsWithItsHolder returns false if the lease could not be renewed in time.
+func endsWithItsHolder(t *testing.T, r lease.Row) bool {
+	t.Helper()
+	ctx, admin := t.Context(), &noting{Admin: r.Admin}
+	r.Admin, r.Values = admin, slices.Clone(r.Values)
+	r.Values[len(r.Values)-1] = "lease of " + r.Time.String()
+	begin := time.Now()
+	ok, err := r.Take(ctx, "a")
+	require.NoError(t, err)
+	require.True(t, ok)
+	living, die := context.WithCancel(ctx)
+	defer die()
+	_, working := r.Keep(living, "a", begin, lost)
+	for time.Since(begin) < 2*r.Time {
+		ok, err := r.Take(ctx, "b")
+		require.NoError(t, err)
+		// Apache Cassandra counts lives in whole seconds: one lasts up to a second less.
+		cause := context.Cause(working)
+		since := time.Since(*admin.had.Load())
+		if ok && since > r.Time-time.Second || cause != nil && since > r.Time/2 {
+			t.Logf("a lease of %s was not renewed for %s: %v", r.Time, since, cause)
+			return false
+		}
+		require.False(t, ok, "a lease that was renewed %s ago was taken over after %s", since, time.Since(begin))
+		require.NoError(t, cause, "after %s", time.Since(begin))
+	}
+
+	die() // it renews the lease no more, and does not release it
+	died := time.Now()
+	for {
+		ok, err := r.Take(ctx, "b")
+		require.NoError(t, err)
+		if ok {
+			return true
+		}
+		require.Less(t, time.Since(died), r.Time+time.Minute, "the lease outlives its holder")
 	}
 }
