@@ -51,13 +51,14 @@ func tool(t *testing.T, a cql.Admin, keyspace string) (*schema.Tool, *bytes.Buff
 func TestLifeOfAKeyspace(t *testing.T) {
 	ctx := t.Context()
 	a := admin(t, cassandratest.Start(t))
-	x, out := tool(t, a, "Life_1") // case is kept
+	life := "Life_" + cassandratest.UniqueName() // case is kept
+	x, out := tool(t, a, life)
 
-	wantCheck(t, a, x, `keyspace "Life_1" does not exist: run "temporal-server schema create" and then "temporal-server schema update"`)
-	if err := x.Update(ctx); err == nil || !strings.Contains(err.Error(), `"Life_1": keyspace does not exist: run "schema create" first`) {
+	wantCheck(t, a, x, `keyspace "`+life+`" does not exist: run "temporal-server schema create" and then "temporal-server schema update"`)
+	if err := x.Update(ctx); err == nil || !strings.Contains(err.Error(), `"`+life+`": keyspace does not exist: run "schema create" first`) {
 		t.Fatalf("Update() without keyspace = %v", err)
 	}
-	if d := mustVerify(t, x); len(d) != 1 || d[0].What != "keyspace Life_1" {
+	if d := mustVerify(t, x); len(d) != 1 || d[0].What != "keyspace "+life {
 		t.Fatalf("Verify() without keyspace = %v", d)
 	}
 	for range 2 { // again is harmless
@@ -65,7 +66,7 @@ func TestLifeOfAKeyspace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantCheck(t, a, x, `schema of keyspace "Life_1" is version 0.0, this server needs `+x.Set.Version+`: run "temporal-server schema update"`)
+	wantCheck(t, a, x, `schema of keyspace "`+life+`" is version 0.0, this server needs `+x.Set.Version+`: run "temporal-server schema update"`)
 	if d := mustVerify(t, x); len(d) < 10 {
 		t.Fatalf("Verify() of an empty keyspace = %v", d)
 	}
@@ -84,10 +85,10 @@ func TestLifeOfAKeyspace(t *testing.T) {
 
 	// What people do by hand shows.
 	for _, statement := range []string{
-		`ALTER TABLE "Life_1".executions ADD mine text`, `ALTER TABLE "Life_1".queue DROP message_payload`,
-		`DROP TABLE "Life_1".tasks_v2`, `CREATE TABLE "Life_1".own (a int PRIMARY KEY)`, `DROP INDEX "Life_1".cm_lastheartbeat_idx`,
+		`ALTER TABLE "$ks".executions ADD mine text`, `ALTER TABLE "$ks".queue DROP message_payload`,
+		`DROP TABLE "$ks".tasks_v2`, `CREATE TABLE "$ks".own (a int PRIMARY KEY)`, `DROP INDEX "$ks".cm_lastheartbeat_idx`,
 	} {
-		if err := a.Exec(ctx, statement); err != nil {
+		if err := a.Exec(ctx, strings.ReplaceAll(statement, "$ks", life)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,23 +99,23 @@ func TestLifeOfAKeyspace(t *testing.T) {
 	if got := fmt.Sprint(mustVerify(t, x)); got != fmt.Sprint(want) {
 		t.Fatalf("Verify() = %s\nwant %s", got, want)
 	}
-	wantCheck(t, a, x, `keyspace "Life_1" is at version `+x.Set.Version+` but has no table tasks_v2: it was made for another database or an update was broken off; run "temporal-server schema verify" for the whole difference`)
+	wantCheck(t, a, x, `keyspace "`+life+`" is at version `+x.Set.Version+` but has no table tasks_v2: it was made for another database or an update was broken off; run "temporal-server schema verify" for the whole difference`)
 
 	// A newer keyspace serves as long as it says so.
-	if err := a.Exec(ctx, `UPDATE "Life_1".schema_version SET curr_version = '9.0' WHERE keyspace_name = 'Life_1'`); err != nil {
+	if err := a.Exec(ctx, `UPDATE "`+life+`".schema_version SET curr_version = '9.0' WHERE keyspace_name = '`+life+`'`); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Exec(ctx, `UPDATE "Life_1".schema_version SET min_compatible_version = '8.0' WHERE keyspace_name = 'Life_1'`); err != nil {
+	if err := a.Exec(ctx, `UPDATE "`+life+`".schema_version SET min_compatible_version = '8.0' WHERE keyspace_name = '`+life+`'`); err != nil {
 		t.Fatal(err)
 	}
-	wantCheck(t, a, x, `schema of keyspace "Life_1" is version 9.0, which needs a server for version 8.0 at least, this one is for `+x.Set.Version+`: run a newer server`)
+	wantCheck(t, a, x, `schema of keyspace "`+life+`" is version 9.0, which needs a server for version 8.0 at least, this one is for `+x.Set.Version+`: run a newer server`)
 }
 
 // Eight updates at once do the work once, and an update that was broken off
 // after any statement is finished by the next.
 func TestUpdatesAtOnce(t *testing.T) {
 	a := admin(t, cassandratest.Start(t))
-	x, _ := tool(t, a, "at_once")
+	x, _ := tool(t, a, cassandratest.UniqueName())
 	if err := x.Create(t.Context(), schema.Replication{}); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestUpdatesAtOnce(t *testing.T) {
 	if d := mustVerify(t, x); len(d) != 0 {
 		t.Errorf("Verify() = %v", d)
 	}
-	rows, err := a.Query(t.Context(), `SELECT keyspace_name FROM at_once.schema_version`)
+	rows, err := a.Query(t.Context(), `SELECT keyspace_name FROM `+x.Keyspace+`.schema_version`)
 	if err != nil || len(rows) != 1 {
 		t.Errorf("schema_version holds %v, %v: the lock is still there", rows, err)
 	}
@@ -167,7 +168,7 @@ func (b *breaking) Exec(ctx context.Context, text string, args ...any) error {
 
 func TestUpdateGoesOnAfterItWasBrokenOff(t *testing.T) {
 	a := admin(t, cassandratest.Start(t))
-	x, _ := tool(t, a, "broken_off")
+	x, _ := tool(t, a, cassandratest.UniqueName())
 	if err := x.Create(t.Context(), schema.Replication{}); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +186,7 @@ func TestUpdateGoesOnAfterItWasBrokenOff(t *testing.T) {
 
 func TestDryRunChangesNothing(t *testing.T) {
 	a := admin(t, cassandratest.Start(t))
-	x, out := tool(t, a, "dry_run")
+	x, out := tool(t, a, cassandratest.UniqueName())
 	dry := *x
 	dry.DryRun = true
 	if err := dry.Create(t.Context(), schema.Replication{Datacenters: map[string]int{"eu": 3, "us": 2}}); err != nil {
@@ -196,14 +197,14 @@ func TestDryRunChangesNothing(t *testing.T) {
 	}
 	script := out.String()
 	for _, line := range []string{
-		`CREATE KEYSPACE IF NOT EXISTS "dry_run" WITH replication = {'class': 'NetworkTopologyStrategy', 'eu': 3, 'us': 2};`,
-		`CREATE TABLE IF NOT EXISTS "dry_run".schema_version (`, `CREATE TABLE "dry_run".executions (`, `'` + x.Set.Version + `'`,
+		`CREATE KEYSPACE IF NOT EXISTS "` + x.Keyspace + `" WITH replication = {'class': 'NetworkTopologyStrategy', 'eu': 3, 'us': 2};`,
+		`CREATE TABLE IF NOT EXISTS "` + x.Keyspace + `".schema_version (`, `CREATE TABLE "` + x.Keyspace + `".executions (`, `'` + x.Set.Version + `'`,
 	} {
 		if !strings.Contains(script, line) {
 			t.Errorf("%s is missing in\n%s", line, script)
 		}
 	}
-	if d := mustVerify(t, x); len(d) != 1 || d[0].What != "keyspace dry_run" {
+	if d := mustVerify(t, x); len(d) != 1 || d[0].What != "keyspace "+x.Keyspace {
 		t.Fatalf("after the dry run: %v", d)
 	}
 	// The script is CQL: it makes the keyspace that the tool makes. One data
