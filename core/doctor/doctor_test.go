@@ -41,7 +41,7 @@ func engine(t *testing.T, dialect parse.Dialect) *standalone.Node {
 	n, err := standalone.Start(standalone.Options{Dialect: dialect, Ephemeral: true, Listen: "127.0.0.1:0", Log: env.Logger})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, n.Close(ctx))
 	})
@@ -277,13 +277,16 @@ func TestReportsForPeopleAndPrograms(t *testing.T) {
 }
 
 func TestUnprotectedConnectionsToElsewhereAreWarnings(t *testing.T) {
+	// A label of 64 letters is in no name (RFC 1035, section 2.3.4): it is not asked for
+	// at servers of names, which may be slow to answer or answer anything.
+	nowhere := strings.Repeat("d", 64) + ".invalid"
 	for _, tt := range []struct {
 		name string
 		give map[string]any
 		want doctor.Status
 	}{
 		{"on this machine", map[string]any{"hosts": "127.0.0.1"}, doctor.Good},
-		{"elsewhere", map[string]any{"hosts": "127.0.0.1,db.invalid"}, doctor.Warning},
+		{"elsewhere", map[string]any{"hosts": "127.0.0.1," + nowhere}, doctor.Warning},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := engine(t, parse.YCQL).Addr()
