@@ -158,8 +158,9 @@ func (e errand) killed(t *testing.T, random *rand.Rand, most int) (killed int) {
 		var said strings.Builder
 		p := e.start(t, &said)
 		after := time.Duration(random.Int64N(int64(1500 * time.Millisecond)))
-		if killed >= min(most, 4) { // let it come to its end now and then
-			after = time.Minute
+		kill := time.After(after)
+		if killed >= min(most, 4) { // let it come to its end now and then, however long that takes
+			kill = nil
 		}
 		select {
 		case <-p.Done():
@@ -167,7 +168,7 @@ func (e errand) killed(t *testing.T, random *rand.Rand, most int) (killed int) {
 				t.Fatalf("a migrator failed after %d kills: %v\n%s", killed, err, said.String())
 			}
 			return killed
-		case <-time.After(after):
+		case <-kill:
 			if err := p.Kill(); err != nil {
 				t.Fatal(err)
 			}
