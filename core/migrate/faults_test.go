@@ -409,19 +409,36 @@ func TestMetrics(t *testing.T) {
 	from, to, state := pair(t)
 	must(t, from, to, state, "init")
 	metrics := migrate.NewMetrics()
-	if err := do(t, from, to, state, "copy", func(o *migrate.Options) {
-		o.Metrics, o.Limits.Source.RowsPerSecond = metrics, 100 // longer than it takes to be told
-	}); err != nil {
-		t.Fatal(err)
-	}
-	w := httptest.NewRecorder()
-	metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
-	for _, want := range []string{`migrate_verb{verb="copy"} 1`, "migrate_parts ", "migrate_source_p99_seconds "} {
-		if !strings.Contains(w.Body.String(), want) {
-			t.Errorf("no %q in\n%s", want, w.Body)
+	// Slower than it takes to be told.
+	m, _ := tool(t, from, to, state, func(o *migrate.Options) { o.Metrics, o.Limits.Source.RowsPerSecond = metrics, 20 })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- m.Copy(ctx) }()
+	said := told(t, metrics)
+	for _, want := range []string{"migrate_parts ", "migrate_source_p99_seconds "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
 		}
 	}
-	if strings.Contains(w.Body.String(), "migrate_rows 0\n") {
-		t.Errorf("no rows were counted:\n%s", w.Body)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("a copy that is broken off: %v", err)
+	}
+}
+
+// told waits until a copy has told of rows, and returns what it said.
+func told(t *testing.T, metrics *migrate.Metrics) string {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		w := httptest.NewRecorder()
+		metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+		said := w.Body.String()
+		if strings.Contains(said, `migrate_verb{verb="copy"} 1`) && !strings.Contains(said, "migrate_rows 0\n") {
+			return said
+		}
+		if time.Since(begin) > 2*time.Minute {
+			t.Fatalf("the copy does not get on:\n%s", said)
+		}
 	}
 }

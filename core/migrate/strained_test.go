@@ -2,11 +2,8 @@ package migrate_test
 
 import (
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,16 +27,7 @@ func TestTargetIsFull(t *testing.T) {
 	})
 	done := make(chan error, 1)
 	go func() { done <- m.Copy(t.Context()) }()
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		w := httptest.NewRecorder()
-		metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
-		if strings.Contains(w.Body.String(), `migrate_verb{verb="copy"} 1`) && !strings.Contains(w.Body.String(), "migrate_rows 0\n") {
-			break
-		}
-		if time.Since(begin) > time.Minute {
-			t.Fatal("the copy does not get on")
-		}
-	}
+	told(t, metrics)
 	ballast := filepath.Join(disk, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 110<<20), 0o600); err != nil {
 		t.Fatal(err)
