@@ -65,9 +65,10 @@ func TestTargetIsSlow(t *testing.T) {
 		state := t.TempDir()
 		must(t, from, to, state, "init")
 		r.down()
-		r.options.Simulation = &sim.Options{Round: 2 * time.Second, Commit: 2 * time.Second} // it has 500 ms
+		r.options.Simulation = &sim.Options{Round: 2 * time.Second, Commit: 2 * time.Second}
 		r.up()
-		m, err := migrate.Open(t.Context(), migrate.Options{From: from, To: to, State: state, Out: io.Discard, Logger: quiet, Patience: 300 * time.Millisecond})
+		hasty := r.deployment(500 * time.Millisecond)
+		m, err := migrate.Open(t.Context(), migrate.Options{From: from, To: hasty, State: state, Out: io.Discard, Logger: quiet, Patience: 300 * time.Millisecond})
 		if err == nil {
 			err = m.Copy(t.Context())
 			_ = m.Close() // its connections are broken
