@@ -96,6 +96,7 @@ func readable(t *testing.T, program string) string {
 	_, err = io.Copy(to, from)
 	require.NoError(t, err)
 	require.NoError(t, to.Close())
+	require.NoError(t, os.Chmod(path, 0o755)) // whatever the umask
 	return path
 }
 
