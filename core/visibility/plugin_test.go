@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/server/common/config"
@@ -171,7 +172,13 @@ func TestNoGoroutineStays(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad.DatabaseName, []byte("this is no database, and it is long enough to show"), 0o600))
 	_, err := tryOpen(sqlplugin.DbKindVisibility, bad)
 	require.Error(t, err)
-	goleak.VerifyNone(t, before)
+	// It polls for less than a second, in which a busy machine need not end them.
+	for begin := time.Now(); ; {
+		if err = goleak.Find(before); err == nil {
+			break
+		}
+		require.Less(t, time.Since(begin), time.Minute, "%v", err)
+	}
 }
 
 // Roles come and go while others write.
