@@ -49,7 +49,7 @@ func TestAServerMakesTheKeyspaceOfItsOwnDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = conn.Close() }()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			asked := make(chan error, 1)
 			go func() { asked <- untilItAnswers(ctx, conn) }()
@@ -140,7 +140,7 @@ func TestAServerEndsWithItsDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := untilItAnswers(ctx, conn); err != nil {
 		t.Fatal(err)

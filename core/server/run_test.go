@@ -34,6 +34,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience is how long a test waits for a server, which on a free machine starts in two
+// seconds.
+const patience = 5 * time.Minute
+
 // database is a made-up database of ours, known as "cassandra".
 type database struct {
 	open error     // what connecting gives
@@ -113,7 +117,9 @@ func freePorts(t *testing.T, n int) []int {
 	return ports
 }
 
-// load makes a configuration: all roles on free ports, SQLite in memory.
+// load makes a configuration: all roles on free ports, SQLite in memory. Twice the time
+// to join is what Temporal gives its roles to start (temporal/server_impl.go:129 of
+// 1.32.2); they join at once.
 func load(t *testing.T, d backend.Backend, set ...string) (server.Params, int) {
 	t.Helper()
 	ports := freePorts(t, 8)
@@ -126,7 +132,7 @@ persistence:
   datastores:
     default: &sqlite {sql: {pluginName: sqlite, databaseName: %s, connectAddr: localhost, connectProtocol: tcp, connectAttributes: {mode: memory, cache: private}, maxConns: 1}}
     visibility: *sqlite
-global: {membership: {maxJoinDuration: 10s, broadcastAddress: 127.0.0.1}}
+global: {membership: {maxJoinDuration: 2m, broadcastAddress: 127.0.0.1}}
 services:
   frontend: {rpc: {grpcPort: %d, membershipPort: %d, bindOnLocalHost: true}}
   history: {rpc: {grpcPort: %d, membershipPort: %d, bindOnLocalHost: true}}
@@ -168,7 +174,7 @@ func TestRunServesUntilASignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := untilItAnswers(ctx, conn); err != nil {
 		t.Fatal(err)
@@ -206,7 +212,7 @@ func TestSecondSignalAborts(t *testing.T) {
 		if s != syscall.SIGINT {
 			t.Fatalf("aborted by %v", s)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("the second signal does nothing")
 	}
 	// Here the process would be gone; this one stops as the first signal asked.
