@@ -19,6 +19,7 @@ import (
 
 	"github.com/temporal-ycql/temporal-ycql/core/store/sequence"
 	"github.com/temporal-ycql/temporal-ycql/internal/needs"
+	"github.com/temporal-ycql/temporal-ycql/internal/scrape"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
@@ -215,6 +216,11 @@ func TestTwoReleases(t *testing.T) {
 func (s *server) settled(t *testing.T) {
 	t.Helper()
 	for i := range 3 {
+		// While one host starts the other may do all of its work.
+		await(t, "the metrics of a process", func(ctx context.Context) error {
+			_, err := scrape.Families(ctx, "http://"+s.MetricsOf(i)+"/metrics")
+			return err
+		})
 		if n, _ := s.metricOf(t, s.MetricsOf(i), string(sequence.Unsettled)); n > 0 {
 			t.Errorf("%v writes of process %d were not settled", n, i)
 		}
