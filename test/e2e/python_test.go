@@ -21,7 +21,7 @@ func TestStartDevServesPython(t *testing.T) {
 	bin := pythonenv.Make(t, "temporalio==1.35.0")
 	s := launch(t, l, harness.Spec{})
 	s.awaitBlock(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "python"), filepath.Join("testdata", "client.py"), s.Address())
 	cmd.WaitDelay = 5 * time.Second

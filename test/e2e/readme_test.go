@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
@@ -145,7 +144,7 @@ func runDocumented(t *testing.T, document, database string, want []string, optio
 	text, err := os.ReadFile(log.Name())
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(text), "A new cluster is made with 4 history shards."), "that so few limit it for ever is said once")
-	require.NoError(t, p.Stop(time.Minute))
+	require.NoError(t, p.Stop(commandLimit))
 	require.NoError(t, p.Wait(), "a server that is told to stop exits with 0")
 }
 

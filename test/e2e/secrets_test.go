@@ -235,6 +235,10 @@ func (v *vault) changeStore(path, name string, change func(store map[string]any)
 	return out
 }
 
+// commandLimit is for a command that hangs: a comparison, or a migration's check, takes
+// seconds on a machine that is free.
+const commandLimit = 10 * time.Minute
+
 // run runs a command to its end, or for a while, and looks at what it said.
 func (v *vault) run(args ...string) {
 	v.t.Helper()
@@ -250,7 +254,7 @@ func (v *vault) mustRun(args ...string) {
 
 func (v *vault) try(args ...string) (string, error) {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(v.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(v.t.Context(), commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, v.binary, args...)
 	cmd.Dir = v.dir

@@ -73,8 +73,14 @@ async def scheduled(client: Client) -> str:
 
 async def main() -> None:
     client = await Client.connect(sys.argv[1], namespace="default")
+    # Without debug_mode a workflow's task is given up after two seconds, in which a
+    # sandbox is to import all of this, again at each attempt.
     async with Worker(
-        client, task_queue=QUEUE, workflows=[Hello, Collect], activities=[greet]
+        client,
+        task_queue=QUEUE,
+        workflows=[Hello, Collect],
+        activities=[greet],
+        debug_mode=True,
     ):
         print(
             await client.execute_workflow(
