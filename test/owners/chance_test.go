@@ -33,15 +33,17 @@ func TestByChance(t *testing.T) {
 	t.Logf("seed %d", seed)
 	c := start(t)
 	g := &game{t: t, c: c, r: rand.New(rand.NewPCG(uint64(seed), 1))}
-	g.sessions = [2]cql.Session{c.open(t), c.open(t)}
+	g.sessions, g.patient = [2]cql.Session{c.open(t, hasty), c.open(t, hasty)}, c.open(t, patient)
 	var all counts
 	for left := steps; left > 0; left -= 40 {
 		g.shard(&all, int(min(left, 40)))
 	}
-	t.Logf("%+v, faults %v", all, c.Injected())
-	if steps >= 400 && (min(all.applied, all.refused, all.reads, all.takeovers) < 8 || len(c.Injected()) < 8) {
-		t.Error("too little of something happened")
+	// How much happens is up to chance, and to how often a slow machine answers in time.
+	for end := time.Now().Add(5 * time.Minute); steps >= 400 && !all.enough(c); {
+		require.True(t, time.Now().Before(end), "too little of something happened: %+v, faults %v", all, c.Injected())
+		g.shard(&all, 40)
 	}
+	t.Logf("%+v, faults %v", all, c.Injected())
 }
 
 func setting(t *testing.T, name string, value int64) int64 {
@@ -56,12 +58,17 @@ func setting(t *testing.T, name string, value int64) int64 {
 
 type counts struct{ applied, refused, unknown, takeovers, reads int }
 
+func (n counts) enough(c *cluster) bool {
+	return min(n.applied, n.refused, n.reads, n.takeovers) >= 8 && len(c.Injected()) >= 8
+}
+
 // game is a shard of which two owners play for each other's.
 type game struct {
 	t        *testing.T
 	c        *cluster
 	r        *rand.Rand
 	sessions [2]cql.Session
+	patient  cql.Session // for what is done while there is no trouble
 	owners   [2]*owner
 	ranges   [2]int64
 	mark     int64
@@ -75,7 +82,9 @@ func (g *game) shard(all *counts, steps int) {
 	for i := range g.owners {
 		g.dies(i)
 	}
-	require.NoError(g.t, g.owners[0].x.Write(g.t.Context(), sequencetest.Create(g.c.shards)))
+	maker := g.c.owner(g.t, g.c.shards, g.patient)
+	require.NoError(g.t, maker.x.Write(g.t.Context(), sequencetest.Create(g.c.shards)))
+	maker.x.Close()
 	for range steps {
 		i := g.r.IntN(2)
 		switch g.r.IntN(10) {
@@ -96,7 +105,7 @@ func (g *game) shard(all *counts, steps int) {
 	}
 	g.quiet()
 	g.check()
-	last := g.c.owner(g.t, g.c.shards, g.sessions[0])
+	last := g.c.owner(g.t, g.c.shards, g.patient)
 	from := last.get()
 	require.NoError(g.t, last.update(g.t.Context(), from, from+1))
 	last.shows()
@@ -180,8 +189,7 @@ func (g *game) reads(i int) {
 	before := o.marks() // more may take effect while it reads
 	got, err := sequencetest.Tasks(g.t.Context(), o.x, o.shard)
 	if err != nil {
-		e := failure(err)
-		require.True(g.t, e.Kind == errs.Unavailable || sequencetest.IsLost(err), "%v", err)
+		require.True(g.t, passing(err) || sequencetest.IsLost(err), "%v", err)
 		return
 	}
 	after := o.marks()
@@ -206,6 +214,12 @@ func (g *game) check() {
 	for mark, applied := range g.told {
 		require.Equal(g.t, applied, slices.Contains(there, mark), "write %d was reported as applied: %v", mark, applied)
 	}
+}
+
+// passing tells of a read that it was not answered, or not in time.
+func passing(err error) bool {
+	kind := failure(err).Kind
+	return kind == errs.Unavailable || kind == errs.Timeout
 }
 
 func failure(err error) *errs.Error {

@@ -30,10 +30,18 @@ import (
 
 var env = backend.Env{Logger: slog.New(slog.DiscardHandler)}
 
+// How long a session waits for an answer. One that is told of no trouble is patient,
+// for the machine may stand still for seconds; one in a cluster that loses answers
+// gives up soon, so that a call has time to find out.
+const (
+	patient = time.Minute
+	hasty   = 300 * time.Millisecond
+)
+
 // cluster is an engine with the schema on it.
 type cluster struct {
 	*sim.Engine
-	open    func(t testing.TB) cql.Session
+	open    func(t testing.TB, timeout time.Duration) cql.Session
 	dialect dialect.Dialect
 	clean   exec.Executor // without faults of its own, and not an owner
 	shards  int64
@@ -47,14 +55,20 @@ func start(t testing.TB) *cluster {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
 		require.NoError(t, node.Close(ctx))
 	})
-	o, err := yugabyte.New().ParseOptions(map[string]any{
-		"hosts": node.Addr().IP.String(), "port": node.Addr().Port, "keyspace": "owners", "maxConns": 1, "timeout": "300ms",
-	})
-	require.NoError(t, err)
+	options := func(t testing.TB, timeout time.Duration) backend.Opener {
+		t.Helper()
+		o, err := yugabyte.New().ParseOptions(map[string]any{
+			"hosts": node.Addr().IP.String(), "port": node.Addr().Port, "keyspace": "owners", "maxConns": 1,
+			"timeout": timeout.String(), "connectTimeout": patient.String(),
+		})
+		require.NoError(t, err)
+		return o
+	}
+	o := options(t, patient)
 	admin, err := o.OpenAdmin(t.Context(), env)
 	require.NoError(t, err)
 	tool := &schema.Tool{
@@ -65,15 +79,15 @@ func start(t testing.TB) *cluster {
 	require.NoError(t, tool.Update(t.Context()))
 	require.NoError(t, admin.Close())
 	c := &cluster{Engine: node.Simulation()}
-	c.open = func(t testing.TB) cql.Session {
+	c.open = func(t testing.TB, timeout time.Duration) cql.Session {
 		t.Helper()
-		conn, err := o.Open(t.Context(), env)
+		conn, err := options(t, timeout).Open(t.Context(), env)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Session.Close() })
 		c.dialect = conn.Dialect
 		return conn.Session
 	}
-	session := c.open(t)
+	session := c.open(t, patient)
 	c.clean = exec.New(session, c.dialect, nil)
 	return c
 }
@@ -106,7 +120,7 @@ func (o *owner) update(ctx context.Context, from, to int64) error {
 }
 
 // get reads the shard's range. A session whose only connection was cut a moment
-// ago has none until it is back.
+// ago has none until it is back, and a hasty one may be told nothing in time.
 func (o *owner) get() int64 {
 	o.t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
@@ -114,7 +128,7 @@ func (o *owner) get() int64 {
 		if err == nil {
 			return r
 		}
-		require.Equal(o.t, errs.Unavailable, failure(err).Kind, "%v", err)
+		require.True(o.t, passing(err), "%v", err)
 		require.True(o.t, time.Now().Before(end), "%v", err)
 	}
 }
@@ -214,7 +228,7 @@ func (o *owner) outcome(mark int64, err error) {
 // sends then changes nothing that anybody is shown.
 func TestStoppedWriters(t *testing.T) {
 	c := start(t)
-	a, b, d := c.open(t), c.open(t), c.open(t)
+	a, b, d := c.open(t, patient), c.open(t, patient), c.open(t, patient)
 	told := map[string]int{}
 	for _, between := range []bool{false, true} {
 		for _, after := range []bool{false, true} {
@@ -281,7 +295,7 @@ func (c *cluster) stoppedWriter(t *testing.T, s [3]cql.Session, at int, after, b
 // takes the shard, is no owner when it goes on.
 func TestStoppedTakers(t *testing.T) {
 	c := start(t)
-	a, b, d := c.open(t), c.open(t), c.open(t)
+	a, b, d := c.open(t, patient), c.open(t, patient), c.open(t, patient)
 	for _, between := range []bool{false, true} {
 		for _, after := range []bool{false, true} {
 			for at := 1; c.stoppedTaker(t, [3]cql.Session{a, b, d}, at, after, between); at++ {

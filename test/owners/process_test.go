@@ -58,7 +58,8 @@ func (at place) options() (backend.Opener, error) {
 		b = yugabyte.New()
 	}
 	return b.ParseOptions(map[string]any{
-		"hosts": at.Host, "port": at.Port, "keyspace": at.Keyspace, "maxConns": 1, "timeout": "10s",
+		"hosts": at.Host, "port": at.Port, "keyspace": at.Keyspace, "maxConns": 1,
+		"timeout": patient.String(), "connectTimeout": patient.String(),
 	})
 }
 
@@ -123,7 +124,10 @@ func openStores(at place, wall func() time.Time) (st storetest.Stores, closeAll 
 
 // limit is how long one call of an owner may take: longer than a server allows, so that
 // what is held, and not a busy machine, decides how it ends.
-const limit = 30 * time.Second
+const limit = 2 * patient
+
+// silence is after how long a child has hung: long after its limit.
+const silence = 5 * time.Minute
 
 func obey(st storetest.Stores, o order) (a answer) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -242,7 +246,7 @@ func (w *process) hear() answer {
 	case text, alive := <-w.Answers():
 		require.True(w.t, alive, "the owner has ended")
 		return w.read(text)
-	case <-time.After(time.Minute):
+	case <-time.After(silence):
 		require.FailNow(w.t, "the owner does not answer")
 		return answer{}
 	}

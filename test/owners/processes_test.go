@@ -74,7 +74,7 @@ func onEngine(t *testing.T, d parse.Dialect) place {
 	n, err := standalone.Start(standalone.Options{Dialect: d, Ephemeral: true, Listen: "127.0.0.1:0", Log: env.Logger})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
 		require.NoError(t, n.Close(ctx))
 	})
@@ -210,7 +210,7 @@ func (g *contest) round() {
 		g.met[map[bool]string{false: "held before", true: "held after"}[after]]++
 	case text := <-holder.Answers():
 		g.judge(o, holder.read(text))
-	case <-time.After(time.Minute):
+	case <-time.After(silence):
 		require.FailNow(g.t, "the owner neither sends nor answers")
 	}
 	holder.proxy.Pass()
