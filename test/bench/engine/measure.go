@@ -20,8 +20,8 @@ type figures struct {
 	CPU float64 `json:"cpu_us"`
 }
 
-// spell runs op again and again in conc goroutines for a while. op gets a number
-// that no other call gets.
+// spell runs op again and again in conc goroutines for a while, in each of them once at
+// least. op gets a number that no other call gets.
 func spell(conc int, length time.Duration, op func(i int) error) (figures, times, error) {
 	took := make([][]time.Duration, conc)
 	errs := make([]error, conc)
@@ -30,7 +30,7 @@ func spell(conc int, length time.Duration, op func(i int) error) (figures, times
 	from, used := time.Now(), process.CPU()
 	for g := range conc {
 		wg.Go(func() {
-			for time.Since(from) < length {
+			for more := true; more; more = time.Since(from) < length {
 				start := time.Now()
 				if errs[g] = op(int(next.Add(1))); errs[g] != nil {
 					return
