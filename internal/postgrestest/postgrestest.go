@@ -65,8 +65,10 @@ func Start(t testing.TB) *DB {
 		t.Fatalf("make PostgreSQL's log: %v", err)
 	}
 	defer log.Close()
+	// No socket in a directory: paths of sockets are short, those of temporary ones may
+	// be long.
 	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", db.Host, "-p", strconv.Itoa(db.Port),
-		"-k", dir, "-c", "fsync=off")
+		"-c", "unix_socket_directories=", "-c", "fsync=off")
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = dir, log, log, owner
 	p, err := childproc.Start(cmd)
 	if err != nil {
@@ -82,10 +84,13 @@ func Start(t testing.TB) *DB {
 	return db
 }
 
+// startLimit is ample: a free machine takes less than a second.
+const startLimit = 5 * time.Minute
+
 // await returns when the server takes connections.
 func (db *DB) await(t testing.TB, bin string, p *childproc.Process, logFile string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
 	for {
 		ready := exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "--quiet", "--host", db.Host, "--port", strconv.Itoa(db.Port))
