@@ -20,7 +20,7 @@ import (
 )
 
 // startLimit is the time a node may take to answer. It takes 5 s on a free machine.
-const startLimit = 3 * time.Minute
+const startLimit = 10 * time.Minute
 
 // Node is one running Cassandra. Its methods are not safe for concurrent use,
 // except [Node.Addr], [Node.ClusterConfig] and [Node.LogTail].
@@ -163,7 +163,7 @@ func (n *Node) ClusterConfig() *gocql.ClusterConfig {
 	c := gocql.NewCluster(n.Host)
 	c.Port = n.Port
 	c.ProtoVersion = 4
-	c.Timeout, c.ConnectTimeout = 30*time.Second, 10*time.Second
+	c.Timeout, c.ConnectTimeout = time.Minute, time.Minute
 	c.WriteCoalesceWaitTime = 0
 	c.Consistency, c.SerialConsistency = gocql.LocalQuorum, gocql.LocalSerial
 	c.DisableInitialHostLookup = true

@@ -71,7 +71,7 @@ func External(addr string) (*Node, error) {
 		return nil, fmt.Errorf("%s=%q has no numeric port: %w", SharedEnv, addr, err)
 	}
 	n := &Node{Host: host, Port: number, external: true}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := n.ping(ctx); err != nil {
 		return nil, fmt.Errorf("reach the Cassandra that %s names, %s: %w", SharedEnv, addr, err)
