@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"runtime"
@@ -18,7 +19,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/compare/result"
 )
 
-// tick is the unit of processes' times in /proc. It is 1/100 s wherever Linux runs Go.
+// tick is the unit of all times in /proc. It is 1/100 s wherever Linux runs Go.
 const tick = 10 * time.Millisecond
 
 // ErrUnknown is returned where the system does not tell.
@@ -82,7 +83,11 @@ func Read(pids ...int) (Reading, error) {
 	return r, nil
 }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+// seconds is a time of /proc/stat, or a sum of some: whole ticks, whatever fractions
+// do not add up.
+func seconds(s float64) time.Duration {
+	return time.Duration(math.Round(s*float64(time.Second/tick))) * tick
+}
 
 // Others is the share of all processors that other processes took from before to r.
 func (r Reading) Others(before Reading) float64 {

@@ -47,7 +47,8 @@ func TestOwnTimeIsNotSomebodyElses(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, after.Own-before.Own, 300*time.Millisecond)
 	require.GreaterOrEqual(t, after.Busy-before.Busy, 250*time.Millisecond)
-	require.GreaterOrEqual(t, after.Total-before.Total, after.Busy-before.Busy)
+	// What is idle may be told as less than before (proc(5), iowait): by ticks.
+	require.GreaterOrEqual(t, after.Total-before.Total, after.Busy-before.Busy-100*time.Millisecond)
 }
 
 func TestOthers(t *testing.T) {
