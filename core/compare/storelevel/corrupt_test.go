@@ -95,6 +95,7 @@ func TestOneCorruptedFieldIsReported(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			o := DefaultOptions()
 			o.Rates, o.Duration, o.WarmupLeast, o.WarmupMost, o.Open, o.Arrivals = []float64{50}, time.Second, 0, 0, 5, "constant"
+			o.Timeout, o.DeadAfter = time.Minute, 2*time.Minute // a busy machine is no dead database
 			inner, err := New(o)
 			require.NoError(t, err)
 			level := &corrupting{Level: inner}
