@@ -157,7 +157,7 @@ func Drive(ctx context.Context, s *Server, l Load) (*Measured, error) {
 }
 
 // deathNotice is how long after a client's error a server may turn out to have died.
-const deathNotice = 2 * time.Second
+const deathNotice = 15 * time.Second
 
 type driver struct {
 	load     Load

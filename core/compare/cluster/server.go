@@ -34,8 +34,10 @@ const (
 	namespace = "compare"
 	retention = 24 * time.Hour
 
-	startLimit = 2 * time.Minute
-	stopLimit  = 45 * time.Second
+	// What a busy machine needs is far more than the seconds that these take on a free one.
+	startLimit = 5 * time.Minute
+	setUpLimit = 30 * time.Second // of one attempt
+	stopLimit  = 3 * time.Minute
 	// logLines are how many lines of a dead server's log its error repeats.
 	logLines = 8
 
@@ -324,7 +326,7 @@ func (s *Server) dead() error {
 
 // setUp makes the namespace, and asks history and visibility about it.
 func (s *Server) setUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, setUpLimit)
 	defer cancel()
 	c, err := client.DialContext(ctx, client.Options{HostPort: s.frontend, Namespace: namespace, Logger: quiet{}})
 	if err != nil {
