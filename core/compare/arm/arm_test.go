@@ -24,6 +24,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/compare/arm"
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 const arms = "../../../test/bench/compare/"
@@ -168,11 +169,9 @@ func TestHalfADatabaseStaysForNobody(t *testing.T) {
 
 // TestADatabaseThatIsNotThereIsALine tells what is wrong with an arm before any block.
 func TestADatabaseThatIsNotThereIsALine(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := childproc.FreePort("127.0.0.1") // nobody else is given it
 	require.NoError(t, err)
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, l.Close())
-	a := load(t, arms+"stock-cassandra.yaml", "persistence.datastores.default.cassandra.port="+port)
+	a := load(t, arms+"stock-cassandra.yaml", fmt.Sprintf("persistence.datastores.default.cassandra.port=%d", port))
 	_, err = a.Look(t.Context(), "nothing")
 	require.ErrorContains(t, err, "make the database nothing of arm a: ")
 	require.NotContains(t, err.Error(), "\n")
