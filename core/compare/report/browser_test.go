@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,16 +110,45 @@ var (
 	seenPart = regexp.MustCompile(`([a-z]+)=(-?\d+)`)
 )
 
+// removed removes a directory into which processes that were killed may still write.
+func removed(t *testing.T, dir string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		err := os.RemoveAll(dir)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Logf("%v", err) // the page is none the worse for it
+			return
+		}
+	}
+}
+
 func look(t *testing.T, browser, url, scheme string) map[string]int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
+	home, err := os.MkdirTemp("", "temporal-ycql-browser-") //nolint:usetesting // see removed
+	require.NoError(t, err)
+	defer removed(t, home)
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-sandbox", // which root cannot have; the page is ours
 		"--blink-settings=preferredColorScheme="+scheme, "--window-size=1400,1000",
-		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=10000", "--dump-dom", url)
-	cmd.WaitDelay = 5 * time.Second // its children may keep the pipe open
-	dom, err := cmd.Output()
+		"--user-data-dir="+filepath.Join(home, "data"), "--virtual-time-budget=10000", "--dump-dom", url)
+	cmd.Env = append(os.Environ(), "HOME="+home) // there may be none, or one that cannot be written
+	// Its children live on for a while: they keep a pipe open, and write below home.
+	out, err := os.Create(filepath.Join(home, "dom"))
+	require.NoError(t, err)
+	defer out.Close()
+	cmd.Stdout = out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	require.NoError(t, cmd.Start())
+	ended := cmd.Wait()
+	_ = cmd.Cancel() // there may be nobody left
+	require.NoError(t, ended)
+	dom, err := os.ReadFile(out.Name())
 	require.NoError(t, err)
 	line := seenLine.FindSubmatch(dom)
 	require.NotNil(t, line, "the frame wrote nothing down:\n%s", dom)
