@@ -60,12 +60,15 @@ func open(t testing.TB, simulate *sim.Options) *database {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, node.Close(ctx))
 	})
 	o, err := yugabyte.New().ParseOptions(map[string]any{
 		"hosts": node.Addr().IP.String(), "port": node.Addr().Port, "keyspace": "budget", "maxConns": 1,
+		// Whatever is asked in between counts: what was not answered in time is asked
+		// again, and where tablets are is asked now and then.
+		"timeout": "1m", "connectTimeout": "1m", "partitionRefresh": "1h",
 	})
 	require.NoError(t, err)
 	admin, err := o.OpenAdmin(t.Context(), env)
