@@ -1,6 +1,7 @@
 package standalone_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -79,7 +80,20 @@ func TestEveryFaultReachesTheYugabyteDriver(t *testing.T) {
 				if err := n.Simulation().SetFaults(sim.Fault{Kind: tt.kind, Rate: 1, Limit: 1}); err != nil {
 					t.Fatal(err)
 				}
-				err := faultRun(s, tt.text)
+				ctx := t.Context()
+				if tt.kind == sim.Late {
+					// No answer comes: the client gives up when the write waits for its time.
+					given, giveUp := context.WithCancel(ctx)
+					defer giveUp()
+					ctx = given
+					go func() {
+						for ctx.Err() == nil && n.Simulation().LateWrites() == 0 {
+							time.Sleep(time.Millisecond)
+						}
+						giveUp()
+					}()
+				}
+				err := faultRun(ctx, s, tt.text)
 				var re ybgocql.RequestError
 				switch {
 				case tt.is != nil && (err == nil || errors.As(err, &re)):
@@ -115,21 +129,20 @@ func TestEveryFaultReachesTheYugabyteDriver(t *testing.T) {
 	}
 }
 
-// faultSession does not try again by itself and gives up on late answers soon.
+// faultSession does not try again by itself and connects again soon.
 func faultSession(t *testing.T, n *standalone.Node) *ybgocql.Session {
 	t.Helper()
 	return ybSessionWith(t, n, nil, func(c *ybgocql.ClusterConfig) {
-		c.Timeout = 500 * time.Millisecond
 		c.ReconnectionPolicy = &ybgocql.ConstantReconnectionPolicy{MaxRetries: 10, Interval: 10 * time.Millisecond}
 		c.ReconnectInterval = 50 * time.Millisecond
 	})
 }
 
-func faultRun(s *ybgocql.Session, text string) error {
+func faultRun(ctx context.Context, s *ybgocql.Session, text string) error {
 	if text != faultBatch {
-		return s.Query(text).Exec()
+		return s.Query(text).WithContext(ctx).Exec()
 	}
-	b := s.NewBatch(ybgocql.UnloggedBatch)
+	b := s.NewBatch(ybgocql.UnloggedBatch).WithContext(ctx)
 	b.Query(faultInsert)
 	b.Query(faultSecond)
 	return s.ExecuteBatch(b)
@@ -148,7 +161,7 @@ func faultValue(t *testing.T, s *ybgocql.Session) (v int) {
 
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("did not happen in time")
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/internal/pythonenv"
 )
@@ -19,7 +20,7 @@ var pythonPackages = []string{"cassandra-driver==3.30.1", "cqlsh==6.2.2"}
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
@@ -52,10 +53,11 @@ func TestCqlsh(t *testing.T) {
 			cert, key := keyPair(t)
 			n := start(t, standalone.Options{
 				Dialect: d, Listen: "127.0.0.1:0", TLSCert: cert, TLSKey: key, User: "ann", PasswordFile: passwordFile(t, "s3cret"),
+				Server: server.Options{HandshakeTimeout: patience},
 			})
 			_, port, _ := net.SplitHostPort(n.TCPAddr().String())
 			t.Setenv("SSL_CERTFILE", cert)
-			out := run(t, filepath.Join(bin, "cqlsh"), "127.0.0.1", port, "--ssl", "-u", "ann", "-p", "s3cret", "-f", filepath.Join("testdata", "shell.cql"))
+			out := run(t, filepath.Join(bin, "cqlsh"), "127.0.0.1", port, "--connect-timeout", "60", "--request-timeout", "60", "--ssl", "-u", "ann", "-p", "s3cret", "-f", filepath.Join("testdata", "shell.cql"))
 			for _, want := range []string{"1 | one | {'a': 1} | {'x', 'y'}", "(1 rows)", "Native protocol v4"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("output lacks %q:\n%s", want, out)
@@ -67,7 +69,7 @@ func TestCqlsh(t *testing.T) {
 			if d != parse.Cassandra {
 				return // DESCRIBE is not YCQL's
 			}
-			out = run(t, filepath.Join(bin, "cqlsh"), "127.0.0.1", port, "--ssl", "-u", "ann", "-p", "s3cret", "-e", "DESCRIBE KEYSPACES; DESCRIBE TABLE system.local")
+			out = run(t, filepath.Join(bin, "cqlsh"), "127.0.0.1", port, "--connect-timeout", "60", "--request-timeout", "60", "--ssl", "-u", "ann", "-p", "s3cret", "-e", "DESCRIBE KEYSPACES; DESCRIBE TABLE system.local")
 			for _, want := range []string{"system_schema", "CREATE TABLE system.local", "key text PRIMARY KEY"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("output lacks %q:\n%s", want, out)

@@ -23,6 +23,10 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 )
 
+// patience is how long a test waits for what should happen at once: so long that
+// only what never happens is missed, however slow the machine.
+const patience = 2 * time.Minute
+
 var quiet = slog.New(slog.DiscardHandler)
 
 func start(t testing.TB, o standalone.Options) *standalone.Node {
@@ -41,7 +45,7 @@ func start(t testing.TB, o standalone.Options) *standalone.Node {
 
 func stop(t testing.TB, n *standalone.Node) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := n.Close(ctx); err != nil {
 		t.Errorf("Close() = %v", err)
@@ -65,7 +69,7 @@ func (d ybHosts) DialHost(ctx context.Context, _ *ybgocql.HostInfo) (*ybgocql.Di
 func session(t testing.TB, n *standalone.Node, edit func(*gocql.ClusterConfig)) *gocql.Session {
 	t.Helper()
 	c := gocql.NewCluster(n.Addr().IP.String())
-	c.Timeout, c.ConnectTimeout, c.Consistency, c.ReconnectInterval = 10*time.Second, 10*time.Second, gocql.Quorum, 0
+	c.Timeout, c.ConnectTimeout, c.Consistency, c.ReconnectInterval = patience, patience, gocql.Quorum, 0
 	if edit != nil {
 		edit(c)
 	}
@@ -90,7 +94,7 @@ func ybSession(t testing.TB, n *standalone.Node, counters *server.Counters) *ybg
 func ybSessionWith(t testing.TB, n *standalone.Node, counters *server.Counters, edit func(*ybgocql.ClusterConfig)) *ybgocql.Session {
 	t.Helper()
 	c := ybgocql.NewCluster(n.Addr().IP.String())
-	c.Timeout, c.ConnectTimeout, c.Consistency, c.ReconnectInterval = 10*time.Second, 10*time.Second, ybgocql.Quorum, 0
+	c.Timeout, c.ConnectTimeout, c.Consistency, c.ReconnectInterval = patience, patience, ybgocql.Quorum, 0
 	if n.TCPAddr() == nil {
 		c.HostDialer = ybHosts{n.Pipe(counters)}
 	} else {
@@ -272,6 +276,7 @@ func TestOtherMachinesAreLetInOverTLSWithAPassword(t *testing.T) {
 	n := start(t, standalone.Options{
 		Dialect: parse.Cassandra, Listen: "0.0.0.0:0", Advertise: net.IPv4(127, 0, 0, 1),
 		TLSCert: cert, TLSKey: key, User: "ann", PasswordFile: passwordFile(t, "s3cret\r\nsecond line\n"),
+		Server: server.Options{HandshakeTimeout: patience},
 	})
 	good := func(c *gocql.ClusterConfig) {
 		c.SslOpts = &gocql.SslOptions{CaPath: cert, EnableHostVerification: true}
@@ -291,7 +296,7 @@ func TestOtherMachinesAreLetInOverTLSWithAPassword(t *testing.T) {
 		c := gocql.NewCluster("127.0.0.1")
 		good(c)
 		edit(c)
-		c.Port, c.ConnectTimeout, c.Timeout, c.ReconnectInterval = n.TCPAddr().(*net.TCPAddr).Port, 2*time.Second, 2*time.Second, 0
+		c.Port, c.ConnectTimeout, c.Timeout, c.ReconnectInterval = n.TCPAddr().(*net.TCPAddr).Port, patience, patience, 0
 		c.Logger = silent{}
 		if s, err := c.CreateSession(); err == nil {
 			s.Close()
@@ -420,7 +425,7 @@ func TestCountersOfYCQLStatementsCountedByHand(t *testing.T) {
 }
 
 func TestASimulatedFaultReachesADriver(t *testing.T) {
-	n := start(t, standalone.Options{Dialect: parse.YCQL, Simulation: &sim.Options{}})
+	n := start(t, standalone.Options{Dialect: parse.YCQL, Simulation: &sim.Options{MaxStaleness: time.Hour}})
 	s := ybSession(t, n, nil)
 	ybMust(t, s, "CREATE KEYSPACE app")
 	ybMust(t, s, "CREATE TABLE app.t (k int PRIMARY KEY, v int) WITH transactions = {'enabled': true}")
@@ -454,6 +459,7 @@ func TestLogsTellWhatMatters(t *testing.T) {
 	var b bytes.Buffer
 	o := standalone.Options{
 		Dialect: parse.Cassandra, Ephemeral: true, Listen: "127.0.0.1:0", User: "ann", PasswordFile: passwordFile(t, "x"),
+		Server: server.Options{HandshakeTimeout: patience},
 		Log: slog.New(slog.NewTextHandler(&b, nil)),
 	}
 	n, err := standalone.Start(o)
@@ -463,6 +469,7 @@ func TestLogsTellWhatMatters(t *testing.T) {
 	c := gocql.NewCluster("127.0.0.1")
 	c.Authenticator = gocql.PasswordAuthenticator{Username: "ann", Password: "hunter2"}
 	c.Port, c.ReconnectInterval, c.Logger = n.TCPAddr().(*net.TCPAddr).Port, 0, silent{}
+	c.Timeout, c.ConnectTimeout = patience, patience
 	if s, err := c.CreateSession(); err == nil {
 		s.Close()
 		t.Fatal("was let in")

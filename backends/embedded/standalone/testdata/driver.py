@@ -11,12 +11,14 @@ from cassandra.query import BatchStatement, BatchType, SimpleStatement
 
 
 def profile():
-    return ExecutionProfile(load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc="datacenter1")))
+    # The time-outs tell of a server that does not answer, not of a slow machine.
+    return ExecutionProfile(request_timeout=60, load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc="datacenter1")))
 
 
 port = int(sys.argv[1])
+patient = {"connect_timeout": 60, "control_connection_timeout": 60}
 # No protocol version: the driver starts at its highest and steps down.
-cluster = Cluster(["127.0.0.1"], port=port, execution_profiles={EXEC_PROFILE_DEFAULT: profile()})
+cluster = Cluster(["127.0.0.1"], port=port, execution_profiles={EXEC_PROFILE_DEFAULT: profile()}, **patient)
 session = cluster.connect()
 assert cluster.protocol_version == 4, cluster.protocol_version
 session.execute("CREATE KEYSPACE py WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
@@ -65,9 +67,9 @@ assert "addr" in cluster.metadata.keyspaces["py"].user_types
 
 # A change that another client makes is heard of. YugabyteDB tells only its maker.
 if session.execute("SELECT release_version FROM system.local").one().release_version.startswith("5"):
-    other = Cluster(["127.0.0.1"], port=port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile()})
+    other = Cluster(["127.0.0.1"], port=port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile()}, **patient)
     other.connect().execute("DROP KEYSPACE py")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "py" in cluster.metadata.keyspaces:
         assert time.monotonic() < deadline, "no SCHEMA_CHANGE event came"
         time.sleep(0.01)
