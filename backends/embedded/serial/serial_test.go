@@ -279,7 +279,7 @@ func TestConcurrentStatementsAreSerializable(t *testing.T) {
 						refused++
 					}
 				}
-				if res := porcupine.CheckOperationsTimeout(model, ops, time.Minute); res != porcupine.Ok {
+				if res := porcupine.CheckOperationsTimeout(model, ops, 5*time.Minute); res != porcupine.Ok {
 					t.Fatalf("round %d: the history is not serializable (%v)", i, res)
 				}
 			}
