@@ -54,7 +54,7 @@ func serve(t *testing.T, d parse.Dialect) string {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l, nil) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Error(err)

@@ -56,7 +56,7 @@ func engineSession(t testing.TB, keyspace string) *gocql.Session {
 	})
 	cluster := gocql.NewCluster("127.0.0.1")
 	cluster.HostDialer = pipeHosts{l}
-	cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = 4, 30*time.Second, 10*time.Second
+	cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = 4, 2*time.Minute, 2*time.Minute
 	cluster.WriteCoalesceWaitTime = 0
 	cluster.ReconnectInterval = 0
 	session, err := cluster.CreateSession()
