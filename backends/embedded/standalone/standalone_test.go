@@ -460,7 +460,7 @@ func TestLogsTellWhatMatters(t *testing.T) {
 	o := standalone.Options{
 		Dialect: parse.Cassandra, Ephemeral: true, Listen: "127.0.0.1:0", User: "ann", PasswordFile: passwordFile(t, "x"),
 		Server: server.Options{HandshakeTimeout: patience},
-		Log: slog.New(slog.NewTextHandler(&b, nil)),
+		Log:    slog.New(slog.NewTextHandler(&b, nil)),
 	}
 	n, err := standalone.Start(o)
 	if err != nil {
