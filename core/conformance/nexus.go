@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 func nexusAreas() []area {
 	return []area{
 		{"upstream-nexus", []test{{"suite", func(t *testing.T, db *database) {
-			tests.RunNexusEndpointTestSuite(t, newNexus(t, db).NexusEndpointStore, &atomic.Int64{})
+			tests.RunNexusEndpointTestSuite(t, unhurried{newNexus(t, db).NexusEndpointStore}, &atomic.Int64{})
 		}}}},
 		{"nexus", []test{
 			{"an-empty-table", emptyNexus},
@@ -28,6 +29,26 @@ func nexusAreas() []area {
 			{"the-table-outranks-the-endpoint", nexusPriority},
 		}},
 	}
+}
+
+// unhurried is a store that knows no deadline: each of upstream's tests has 5 s for
+// up to 15 calls (common/persistence/tests/nexus_endpoint_suite.go).
+type unhurried struct{ p.NexusEndpointStore }
+
+func (u unhurried) GetNexusEndpoint(ctx context.Context, r *p.GetNexusEndpointRequest) (*p.InternalNexusEndpoint, error) {
+	return u.NexusEndpointStore.GetNexusEndpoint(context.WithoutCancel(ctx), r)
+}
+
+func (u unhurried) ListNexusEndpoints(ctx context.Context, r *p.ListNexusEndpointsRequest) (*p.InternalListNexusEndpointsResponse, error) {
+	return u.NexusEndpointStore.ListNexusEndpoints(context.WithoutCancel(ctx), r)
+}
+
+func (u unhurried) CreateOrUpdateNexusEndpoint(ctx context.Context, r *p.InternalCreateOrUpdateNexusEndpointRequest) error {
+	return u.NexusEndpointStore.CreateOrUpdateNexusEndpoint(context.WithoutCancel(ctx), r)
+}
+
+func (u unhurried) DeleteNexusEndpoint(ctx context.Context, r *p.DeleteNexusEndpointRequest) error {
+	return u.NexusEndpointStore.DeleteNexusEndpoint(context.WithoutCancel(ctx), r)
 }
 
 type nexus struct {
