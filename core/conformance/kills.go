@@ -43,9 +43,12 @@ type Mortal struct {
 
 // HeldRequest is a request, or the reply to one, on its way.
 type HeldRequest interface {
+	// Here is closed when it is held.
 	Here() <-chan struct{}
 	Release()
 	Drop()
+	// Done is closed when the database has answered it, or can not any more.
+	Done() <-chan struct{}
 }
 
 // Obedient is a process that obeys orders.
@@ -72,8 +75,8 @@ type Answer struct {
 
 // Obey does what a process on a [Mortal] database is told.
 func Obey(st storetest.Stores, o Order) Answer {
-	// As long as the server gives a call.
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	// The server gives a call 10 s; a machine that is busy gets more.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
 	switch o.Do {
@@ -172,13 +175,7 @@ func (k *kills) chosen() bool {
 
 // everyKill runs one case for each request of a call and each moment of it.
 func (k *kills) everyKill(t *testing.T, c faultCall, kill func(t *testing.T, c faultCall, at int, w moment, finished string)) {
-	s := stage(t, k.direct)
-	start := anonymous(s.rows(t, c.kind), s.Scene)
-	s.session.arm(0, before, nil)
-	require.NoError(t, c.call(t.Context(), s.failing, s.Scene))
-	requests := s.session.disarm()
-	finished := anonymous(s.rows(t, c.kind), s.Scene)
-	require.Equal(t, c.kind == read, start == finished)
+	requests, finished := k.clean(t, c)
 	for at := 1; at <= requests; at++ {
 		for _, w := range moments {
 			if k.chosen() {
@@ -186,6 +183,26 @@ func (k *kills) everyKill(t *testing.T, c faultCall, kill func(t *testing.T, c f
 			}
 		}
 	}
+}
+
+// clean makes a call twice, each time on a scene of its own, and returns how many
+// requests it makes and what is stored then. A call that loses an answer on a busy
+// machine makes more: the fewer ones are those that every call makes.
+func (k *kills) clean(t *testing.T, c faultCall) (requests int, finished string) {
+	t.Helper()
+	for i := range 2 {
+		s := stage(t, k.direct)
+		start := anonymous(s.rows(t, c.kind), s.Scene)
+		s.session.arm(0, before, nil)
+		require.NoError(t, c.call(t.Context(), s.failing, s.Scene))
+		n := s.session.disarm()
+		finished = anonymous(s.rows(t, c.kind), s.Scene)
+		require.Equal(t, c.kind == read, start == finished)
+		if i == 0 || n < requests {
+			requests = n
+		}
+	}
+	return requests, finished
 }
 
 // anonymous is text about a scene that another scene's would equal.
@@ -254,8 +271,10 @@ func (k *kills) killDatabase(t *testing.T, c faultCall, at int, w moment, finish
 	start := anonymous(s.rows(t, c.kind), s.Scene)
 	err, up, killed := k.killDuring(t, at, w, func(ctx context.Context) error { return c.call(ctx, s.failing, s.Scene) })
 	if !killed {
+		// There is no such request: a scan needs fewer, the more there is to fill a page.
 		require.NoError(t, err)
-		t.Skip("the call needed fewer requests than before")
+		require.Greater(t, at, 1)
+		return
 	}
 	k.recovered(t, up, func() error { return s.try(t) })
 	k.connect()
@@ -328,7 +347,21 @@ func (k *kills) killProcess(t *testing.T, c faultCall, at int, w moment, finishe
 	start := anonymous(s.rows(t, c.kind), s.Scene)
 	h := k.Hold(at, w == answered)
 	require.NoError(t, owner.Tell(Order{c.name, s.Scene}))
-	<-h.Here()
+	ended := make(chan Answer, 1)
+	go func() {
+		if a, alive := owner.Hear(); alive {
+			ended <- a
+		}
+	}()
+	select {
+	case <-h.Here():
+	case a := <-ended: // as in killDatabase
+		k.Pass()
+		require.Empty(t, a.Error)
+		require.Greater(t, at, 1)
+		require.NoError(t, owner.Kill())
+		return
+	}
 	k.Pass()
 	if w == underWay {
 		h.Release()
@@ -349,6 +382,7 @@ func (k *kills) killProcess(t *testing.T, c faultCall, at int, w moment, finishe
 	t.Attr("recovered_seconds", fmt.Sprintf("%.3f", time.Since(killed).Seconds()))
 	require.LessOrEqual(t, time.Since(killed), k.Recovery, "until another process had its place")
 	h.Release()
+	<-h.Done() // and what its sender had sent before it, too
 	s.Range++
 	awaitQuiet(t, func() string { return s.rows(t, c.kind) })
 
@@ -378,7 +412,8 @@ func (k *kills) killProcess(t *testing.T, c faultCall, at int, w moment, finishe
 	require.NoError(t, owner.Kill())
 }
 
-// awaitQuiet waits until two looks show the same: what was let go of has arrived.
+// awaitQuiet waits until two looks show the same: what was sent beside the request
+// that was let go of has arrived.
 func awaitQuiet(t *testing.T, look func() string) {
 	t.Helper()
 	for was := look(); ; {
