@@ -169,7 +169,7 @@ func engineFactory(tb testing.TB, d parse.Dialect) *store.DataStoreFactory {
 	n, err := standalone.Start(standalone.Options{Dialect: d, Ephemeral: true, Log: quiet().Logger})
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(tb, n.Close(ctx))
 	})
@@ -223,7 +223,7 @@ func FuzzPageTokens(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token []byte) {
 		for _, calls := range all {
 			for name, call := range calls {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				at, pages := token, 0
 				for ; pages < 100; pages++ {
 					next, err := call(ctx, at)

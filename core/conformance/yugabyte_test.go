@@ -42,7 +42,7 @@ func startYCQL(t testing.TB) *ycqlNode {
 	n, err := standalone.Start(standalone.Options{Dialect: parse.YCQL, Ephemeral: true, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, n.Close(ctx))
 	})
