@@ -24,7 +24,7 @@ type relay struct {
 	node     string
 
 	mu       sync.Mutex
-	accepted int
+	open     int          // connections of clients
 	requests map[byte]int // by opcode
 	texts    []string     // of QUERY
 	last     map[byte][]byte
@@ -71,7 +71,7 @@ func (r *relay) serve() {
 			continue
 		}
 		r.mu.Lock()
-		r.accepted++
+		r.open++
 		r.conns[client], r.conns[node] = true, true
 		r.mu.Unlock()
 		r.wg.Go(func() {
@@ -81,6 +81,9 @@ func (r *relay) serve() {
 		r.wg.Go(func() {
 			r.forward(node, client)
 			_ = node.Close()
+			r.mu.Lock()
+			r.open--
+			r.mu.Unlock()
 		})
 	}
 }
@@ -132,7 +135,7 @@ func (r *relay) count(op byte) int {
 func (r *relay) connections() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.accepted
+	return r.open
 }
 
 // asked tells whether a QUERY began with text.
