@@ -34,6 +34,7 @@ type cluster struct {
 	leader func(table string, start uint16) string
 	answer func(node, text string) (*server.Result, error) // in place of the engine's, if not both nil
 	texts  map[string]int                                  // how often each was prepared
+	asked  map[string]int64                                // by address, statements of users
 }
 
 type clusterNode struct {
@@ -52,7 +53,7 @@ func startCluster(t *testing.T, addresses ...string) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, engine: e, nodes: map[string]*clusterNode{}, texts: map[string]int{}}
+	c := &cluster{t: t, engine: e, nodes: map[string]*clusterNode{}, texts: map[string]int{}, asked: map[string]int64{}}
 	c.leader = func(string, uint16) string { return addresses[0] }
 	for i, a := range addresses {
 		c.start(a, byte(i+1))
@@ -91,7 +92,7 @@ func (c *cluster) stop(address string) {
 	n := c.nodes[address]
 	delete(c.nodes, address)
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := n.server.Close(ctx); err != nil {
 		c.t.Error(err)
@@ -110,13 +111,12 @@ func (c *cluster) set(change func()) {
 	change()
 }
 
-// requests returns how many requests each server was sent.
+// requests returns how many statements each server was sent. Those that a driver and
+// a session send by themselves, at any time, are not among them.
 func (c *cluster) requests() map[string]int64 {
-	all := map[string]int64{}
-	for _, n := range c.all() {
-		all[n.address] = n.served.Counts().Requests
-	}
-	return all
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.asked)
 }
 
 func (c *cluster) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -139,7 +139,7 @@ func (c *cluster) opener(t *testing.T, more map[string]any) backend.Opener {
 	for _, n := range c.all() {
 		hosts = append(hosts, n.address)
 	}
-	raw := map[string]any{"hosts": hosts, "keyspace": "ks", "connectTimeout": "5s", "maxConns": 1}
+	raw := map[string]any{"hosts": hosts, "keyspace": "ks", "connectTimeout": "10s", "timeout": "1m", "maxConns": 1}
 	maps.Copy(raw, more)
 	o, err := yugabyte.NewWithDial(c.dial).ParseOptions(raw)
 	if err != nil {
@@ -187,6 +187,9 @@ func (n *clusterNode) Batch(ctx context.Context, b *server.Batch) (*server.Resul
 func (n *clusterNode) run(text string, run func() (*server.Result, error)) (*server.Result, error) {
 	n.cluster.mu.Lock()
 	answer := n.cluster.answer
+	if !strings.Contains(text, "system") && !strings.HasPrefix(text, "USE ") {
+		n.cluster.asked[n.address]++
+	}
 	n.cluster.mu.Unlock()
 	if answer != nil {
 		if res, err := answer(n.address, text); res != nil || err != nil {

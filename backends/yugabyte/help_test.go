@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/yugabyte"
@@ -28,7 +30,7 @@ func node(t *testing.T, change ...func(*standalone.Options)) *standalone.Node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := n.Close(ctx); err != nil {
 			t.Error(err)
@@ -79,6 +81,13 @@ func open(t *testing.T, o backend.Opener) cql.Session {
 	}
 	t.Cleanup(func() { _ = c.Session.Close() })
 	return c.Session
+}
+
+// noLeaks checks that all goroutines end but those that were there before. goleak
+// itself waits a second or two, a driver may take longer to close its connections.
+func noLeaks(t *testing.T, options ...goleak.Option) {
+	t.Helper()
+	eventually(t, "all goroutines end", func() error { return goleak.Find(options...) })
 }
 
 func statement(text string) *cql.Statement {
@@ -138,7 +147,7 @@ func containsAll(s string, parts ...string) bool {
 // eventually polls until ok, or fails the test.
 func eventually(t *testing.T, what string, ok func() error) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		err := ok()
 		if err == nil {

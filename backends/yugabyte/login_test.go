@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/standalone"
 	"github.com/temporal-ycql/temporal-ycql/backends/yugabyte"
 	"github.com/temporal-ycql/temporal-ycql/core/cql"
+	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
 )
 
 // A password changes with the server's restart: the session goes on with what
@@ -29,8 +31,12 @@ func TestSessionSurvivesARestartWithANewPassword(t *testing.T) {
 	}
 	write(theirs, "first-password")
 	write(ours, "first-password")
+	port, err := childproc.FreePort("127.0.0.1") // free still when the server is started again
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := standalone.Options{
-		Dialect: parse.YCQL, DataDir: filepath.Join(dir, "data"), Listen: "127.0.0.1:0",
+		Dialect: parse.YCQL, DataDir: filepath.Join(dir, "data"), Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 		User: "app", PasswordFile: theirs, Log: env().Logger,
 	}
 	start := func() *standalone.Node {
@@ -39,12 +45,11 @@ func TestSessionSurvivesARestartWithANewPassword(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		options.Listen = n.TCPAddr().String()
 		return n
 	}
 	stop := func(n *standalone.Node) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := n.Close(ctx); err != nil {
 			t.Fatal(err)
@@ -108,18 +113,13 @@ func TestSessionSurvivesARestartWithANewPassword(t *testing.T) {
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	n := node(t)
 	ks := keyspace(t, n)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
 	tests := []struct {
 		name, keyspace string
 		more           map[string]any
 		want           []string
 	}{
 		{"missing keyspace", "no_such_keyspace", nil, []string{`keyspace "no_such_keyspace" does not exist`, "schema create"}},
-		{"nobody listens", ks, map[string]any{"hosts": free.Addr().String()}, []string{free.Addr().String(), "check hosts"}},
+		{"nobody listens", ks, map[string]any{"hosts": "127.0.0.1:1"}, []string{"127.0.0.1:1", "check hosts"}},
 		{"tls where the server speaks none", ks, map[string]any{"tls": map[string]any{"enabled": true}, "connectTimeout": "2s"}, []string{"check"}},
 		{"no such data center", ks, map[string]any{"datacenter": "mars"}, []string{n.Addr().IP.String()}},
 	}

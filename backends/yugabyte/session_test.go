@@ -296,7 +296,5 @@ func TestClosedSessionLeavesNothingBehind(t *testing.T) {
 	}
 	// The engine keeps idle workers.
 	workers := goleak.IgnoreTopFunction("github.com/temporal-ycql/temporal-ycql/backends/embedded/server.(*Server).worker")
-	if err := goleak.Find(leaks, workers); err != nil { // polls by itself
-		t.Fatal(err)
-	}
+	noLeaks(t, leaks, workers)
 }

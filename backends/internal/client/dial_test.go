@@ -203,6 +203,7 @@ func TestDialerChecksCertificates(t *testing.T) {
 			}
 			p.serve(t, tt.server, clients)
 			o := DefaultOptions()
+			o.ConnectTimeout = time.Minute
 			o.TLS = tt.give
 			o.TLS.Enabled = true
 			d, err := NewDialer(&o, nil, CertificateRefresh)
@@ -234,6 +235,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	p := newPeer(t)
 	p.serve(t, first, first)
 	o := DefaultOptions()
+	o.ConnectTimeout = time.Minute
 	o.TLS = TLSOptions{Enabled: true, CaFile: ca, CertFile: cert, KeyFile: key, ServerName: "db.test", EnableHostVerification: true}
 	d, err := NewDialer(&o, nil, 10*time.Millisecond)
 	if err != nil {
