@@ -14,9 +14,10 @@ import (
 // ephemeral are columns that hold the moment of the write.
 var ephemeral = map[string]bool{"cluster_membership.last_heartbeat": true}
 
-// ttlStep is how far apart two remaining lives may be, in seconds: the two
-// keyspaces are written one after the other.
-const ttlStep = 120
+// ttlStep is what remaining lives are rounded to, in seconds: the two keyspaces are
+// written one after the other. All lives are whole multiples of it, so that two of
+// them are rounded apart only half of it after the first was given.
+const ttlStep = 3600
 
 // dump returns all rows of all tables but those of the schema's version, one
 // line each with every column that is not null and what remains of its life.
@@ -109,26 +110,16 @@ func (r *raw) UnmarshalCQL(_ gocql.TypeInfo, data []byte) error {
 }
 
 // tombstones reads a table whole and returns how many tombstones the server
-// came upon, by its own trace.
+// came upon, by its own trace. The server writes that beside its work, and drops
+// it when it has too much of that: the table is read again then.
 func tombstones(t *testing.T, s *gocql.Session, table string) int {
 	t.Helper()
-	tr := &trace{}
-	if err := s.Query("SELECT * FROM " + table).Trace(tr).PageSize(5000).Iter().Close(); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		total, found := 0, false
-		for _, id := range tr.ids {
-			iter := s.Query(`SELECT activity FROM system_traces.events WHERE session_id = ?`, id).Consistency(gocql.One).Iter()
-			for text := ""; iter.Scan(&text); {
-				var live, dead int
-				if n, _ := fmt.Sscanf(text, "Read %d live rows and %d tombstone cells", &live, &dead); n == 2 {
-					total, found = total+dead, true
-				}
-			}
-			_ = iter.Close()
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
+		tr := &trace{}
+		if err := s.Query("SELECT * FROM " + table).Trace(tr).PageSize(5000).Iter().Close(); err != nil {
+			t.Fatal(err)
 		}
-		if found {
+		if total, found := tr.tombstones(s); found {
 			return total
 		}
 	}
@@ -140,3 +131,31 @@ type trace struct{ ids [][]byte }
 
 // Trace implements gocql.Tracer.
 func (tr *trace) Trace(id []byte) { tr.ids = append(tr.ids, id) }
+
+// tombstones adds up what a trace says of them once it is whole: its end is the last
+// that is written of it (org.apache.cassandra.tracing.TraceStateImpl, one thread).
+func (tr *trace) tombstones(s *gocql.Session) (total int, found bool) {
+	for _, id := range tr.ids {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			var micros *int
+			err := s.Query(`SELECT duration FROM system_traces.sessions WHERE session_id = ?`, id).Consistency(gocql.One).Scan(&micros)
+			if err == nil && micros != nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return 0, false
+			}
+		}
+		iter := s.Query(`SELECT activity FROM system_traces.events WHERE session_id = ?`, id).Consistency(gocql.One).Iter()
+		for text := ""; iter.Scan(&text); {
+			var live, dead int
+			if n, _ := fmt.Sscanf(text, "Read %d live rows and %d tombstone cells", &live, &dead); n == 2 {
+				total, found = total+dead, true
+			}
+		}
+		if iter.Close() != nil {
+			return 0, false
+		}
+	}
+	return total, found
+}

@@ -40,7 +40,7 @@ func create(t *testing.T, n *cassandratest.Node) (keyspace, backend.Opener, back
 	t.Helper()
 	env := backend.Env{Logger: slog.New(slog.DiscardHandler)}
 	k := keyspace{name: n.Keyspace(t)}
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": k.name})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": k.name, "timeout": "1m"})
 	require.NoError(t, err)
 	admin, err := o.OpenAdmin(t.Context(), env)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func createOurs(t *testing.T, n *cassandratest.Node) keyspace {
 func createStock(t *testing.T, n *cassandratest.Node) keyspace {
 	t.Helper()
 	k, _, _ := create(t, n)
-	cfg := config.Cassandra{Hosts: n.Host, Port: n.Port, Keyspace: k.name, ConnectTimeout: 10 * time.Second, Timeout: 20 * time.Second}
+	cfg := config.Cassandra{Hosts: n.Host, Port: n.Port, Keyspace: k.name, ConnectTimeout: time.Minute, Timeout: time.Minute}
 	k.factory = upstream.NewFactory(cfg, resolver.NewNoopResolver(), "active", log.NewNoopLogger(),
 		metrics.NoopMetricsHandler, serialization.NewSerializer())
 	t.Cleanup(k.factory.Close)
@@ -130,12 +130,15 @@ func TestStickyQueueExpiresWhole(t *testing.T) {
 		Table: plan.TaskQueues, Op: plan.Insert, Key: key, Conds: []plan.Cond{{Test: plan.RowAbsent}}, Effects: []plan.Effect{blob, lease},
 	}}}
 	sticky := &plan.Write{Name: "UpdateStickyTaskQueue", Scope: plan.Atomic, Mutations: []plan.Mutation{{
-		Table: plan.TaskQueues, Op: plan.Update, Live: true, TTL: 2, Key: key, Effects: []plan.Effect{blob, lease},
+		Table: plan.TaskQueues, Op: plan.Update, Live: true, Key: key, Effects: []plan.Effect{blob, lease},
 		Conds: []plan.Cond{{Test: plan.Equal, Column: plan.QueueRangeID, Value: int64(1)}},
 	}}}
 	require.NoError(t, k.ex.Write(t.Context(), create))
+	sticky.Mutations[0].TTL = 3600 // it does not expire while it is looked at
 	require.NoError(t, k.ex.Write(t.Context(), sticky))
 	require.Error(t, k.ex.Write(t.Context(), create), "the row lives")
-	require.Eventually(t, func() bool { return k.ex.Write(t.Context(), create) == nil }, 30*time.Second, 200*time.Millisecond,
+	sticky.Mutations[0].TTL = 1
+	require.NoError(t, k.ex.Write(t.Context(), sticky))
+	require.Eventually(t, func() bool { return k.ex.Write(t.Context(), create) == nil }, 2*time.Minute, 200*time.Millisecond,
 		"the row is still there")
 }
