@@ -86,7 +86,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, n.Close(ctx))
 	})
@@ -96,7 +96,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		loose: map[string]bool{}, touched: map[string]row{}, counts: map[string]int{},
 	}
 	x.prepare()
-	x.observer = x.connect()
+	x.observer = x.connect("1m")
 	x.traits = x.observer.Traits()
 	for range 2 {
 		x.hosts = append(x.hosts, x.host())
@@ -104,16 +104,22 @@ func newWorld(t testing.TB, seed uint64) *world {
 	for shard := range int32(shards) {
 		x.faults = nil
 		s := storetest.Fresh(shard+1, false)
-		s.Own(t, x.hosts[0].Shards)
+		x.persist("make a shard", func() error {
+			_, err := x.hosts[0].Shards.GetOrCreateShard(t.Context(), &p.InternalGetOrCreateShardRequest{
+				ShardID: s.Shard, CreateShardInfo: storetest.ShardInfo(s.Range),
+			})
+			return err
+		})
 		x.takeOver(x.hosts[0], int64(shard+1))
 	}
 	return x
 }
 
-func (x *world) opener() backend.Opener {
+// opener reaches the database. An answer that is lost costs the timeout.
+func (x *world) opener(timeout string) backend.Opener {
 	pipe := x.node.Pipe(nil)
 	b := yugabyte.NewWithDial(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.Dial(ctx) })
-	o, err := b.ParseOptions(map[string]any{"hosts": "127.0.0.1", "keyspace": "storm", "maxConns": 1, "timeout": "150ms"})
+	o, err := b.ParseOptions(map[string]any{"hosts": "127.0.0.1", "keyspace": "storm", "maxConns": 1, "timeout": timeout})
 	require.NoError(x.t, err)
 	return o
 }
@@ -121,7 +127,7 @@ func (x *world) opener() backend.Opener {
 func env() backend.Env { return backend.Env{Logger: slog.New(slog.DiscardHandler)} }
 
 func (x *world) prepare() {
-	o := x.opener()
+	o := x.opener("1m")
 	admin, err := o.OpenAdmin(x.t.Context(), env())
 	require.NoError(x.t, err)
 	tool := &schema.Tool{
@@ -133,9 +139,12 @@ func (x *world) prepare() {
 }
 
 // connect opens a session of its own, with numbers for writes.
-func (x *world) connect() exec.Executor {
-	c, err := x.opener().Open(x.t.Context(), env())
-	require.NoError(x.t, err)
+func (x *world) connect(timeout string) exec.Executor {
+	var c *backend.Connection
+	x.persist("open a session", func() (err error) {
+		c, err = x.opener(timeout).Open(x.t.Context(), env())
+		return err
+	})
 	x.t.Cleanup(func() { _ = c.Session.Close() })
 	ex, err := sequence.New(exec.New(c.Session, c.Dialect, nil), x)
 	require.NoError(x.t, err)
@@ -150,7 +159,7 @@ func (x *world) connect() exec.Executor {
 func (*world) Count(sequence.Counter, int) {}
 
 func (x *world) host() *host {
-	h := &host{Executor: x.connect(), world: x}
+	h := &host{Executor: x.connect("150ms"), world: x}
 	f, err := store.NewDataStoreFactory(h, store.FactoryOptions{
 		Name: yugabyte.Name, Cluster: "active", Serializer: serialization.NewSerializer(),
 	})
@@ -183,12 +192,21 @@ func (x *world) weather(faults []sim.Fault) {
 
 // land lets everything arrive that is under way. Only in calm weather.
 func (x *world) land() {
+	// On a busy machine a host may give up what the server has not begun yet. It reads
+	// the requests of a connection in their order: after the answer to another it has
+	// read that one, too.
+	for _, h := range x.hosts {
+		x.persist("reach the server", func() error {
+			_, err := all(x.t.Context(), h.Executor, point[plan.NamespaceIDs], 0, [16]byte{})
+			return err
+		})
+	}
 	s := x.node.Simulation()
-	deadline := time.Now().Add(20 * time.Second)
-	for s.LateWrites() > 0 {
+	deadline := time.Now().Add(2 * time.Minute)
+	for s.LateWrites() > 0 || x.node.Server().Stats().InFlight > 0 {
 		s.ApplyLate()
 		if time.Now().After(deadline) {
-			x.t.Fatalf("%d late writes do not arrive", s.LateWrites())
+			x.t.Fatalf("%d late writes do not arrive, %d requests run", s.LateWrites(), x.node.Server().Stats().InFlight)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -196,7 +214,7 @@ func (x *world) land() {
 
 // persist tries until it succeeds, as it must soon in calm weather.
 func (x *world) persist(what string, try func() error) {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		err := try()
 		if err == nil {
