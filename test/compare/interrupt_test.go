@@ -82,28 +82,27 @@ func interrupted(t *testing.T, dir, binary, a, b, doing, plan string, clean func
 		clean()
 	}
 
-	first := exec.CommandContext(t.Context(), binary, args...)
-	progress, err := first.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, first.Start())
-	var said strings.Builder
-	signalled := false
-	for lines := bufio.NewScanner(progress); lines.Scan(); {
-		line := lines.Text()
-		said.WriteString(line + "\n")
-		if !signalled && strings.HasPrefix(line, "pair 2 of 2, ") && strings.Contains(line, ": "+doing+" (") {
-			signalled = true
-			require.NoError(t, first.Process.Signal(syscall.SIGINT))
+	// While this test stands still the comparison may reach its end: then it is begun anew.
+	var before *result.Run
+	for attempt := 1; ; attempt++ {
+		require.LessOrEqual(t, attempt, 5, "a comparison that is interrupted goes on to its end")
+		said, err := interrupt(t, exec.CommandContext(t.Context(), binary, args...), doing)
+		if err == nil {
+			require.NoError(t, os.RemoveAll(out))
+			continue
 		}
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, said)
+		require.Equal(t, 2, exit.ExitCode(), said)
+		require.Contains(t, said, "interrupted; the same command with --out "+out+" goes on where it was\n")
+		left()
+		before, err = result.Read(filepath.Join(out, "run.json"))
+		require.NoError(t, err)
+		if len(before.Blocks) < 4 {
+			break
+		}
+		require.NoError(t, os.RemoveAll(out))
 	}
-	var exit *exec.ExitError
-	require.ErrorAs(t, first.Wait(), &exit, said.String())
-	require.True(t, signalled, said.String())
-	require.Equal(t, 2, exit.ExitCode(), said.String())
-	require.Contains(t, said.String(), "interrupted; the same command with --out "+out+" goes on where it was\n")
-	left()
-	before, err := result.Read(filepath.Join(out, "run.json"))
-	require.NoError(t, err)
 	require.False(t, before.Complete)
 	require.GreaterOrEqual(t, len(before.Blocks), 2, "the first pair")
 	require.Contains(t, page(t, out), "This run is not complete:")
@@ -138,6 +137,28 @@ func interrupted(t *testing.T, dir, binary, a, b, doing, plan string, clean func
 	version, err := exec.CommandContext(t.Context(), binary, "version").Output()
 	require.NoError(t, err)
 	require.Contains(t, string(version), "revision "+cmp.Or(built, "unknown"))
+}
+
+// interrupt runs a command to its end, and sends it SIGINT when it says in the second
+// pair that it is doing something. It returns what the command said.
+func interrupt(t *testing.T, cmd *exec.Cmd, doing string) (said string, err error) {
+	t.Helper()
+	progress, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var all strings.Builder
+	signalled := false
+	for lines := bufio.NewScanner(progress); lines.Scan(); {
+		line := lines.Text()
+		all.WriteString(line + "\n")
+		if !signalled && strings.HasPrefix(line, "pair 2 of 2, ") && strings.Contains(line, ": "+doing+" (") {
+			signalled = true
+			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+		}
+	}
+	err = cmd.Wait()
+	require.True(t, signalled, all.String())
+	return all.String(), err
 }
 
 func page(t *testing.T, out string) string {
