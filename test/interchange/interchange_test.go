@@ -33,6 +33,10 @@ var (
 	calls = flag.Int("interchange.calls", 400, "store calls in the script")
 )
 
+// patience is how long both wait for an answer: what one is told in time and the other
+// is not would be a difference.
+const patience = time.Minute
+
 // script returns the next call of a random kind.
 func (s *script) next() call {
 	kinds := []struct {
@@ -98,12 +102,17 @@ func newArm(t *testing.T, f p.DataStoreFactory) *arm {
 }
 
 func stockArm(t *testing.T, n *cassandratest.Node, keyspace string) *arm {
-	cfg := config.Cassandra{Hosts: n.Host, Port: n.Port, Keyspace: keyspace, Consistency: &config.CassandraStoreConsistency{}}
+	cfg := config.Cassandra{
+		Hosts: n.Host, Port: n.Port, Keyspace: keyspace, Consistency: &config.CassandraStoreConsistency{},
+		ConnectTimeout: patience, Timeout: patience, WriteTimeout: patience,
+	}
 	return newArm(t, stock.NewFactory(cfg, resolver.NewNoopResolver(), "active", log.NewNoopLogger(), metrics.NoopMetricsHandler, serialization.NewSerializer()))
 }
 
 func ourArm(t *testing.T, n *cassandratest.Node, keyspace string) *arm {
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": keyspace})
+	o, err := cassandra.New().ParseOptions(map[string]any{
+		"hosts": n.Addr(), "keyspace": keyspace, "connectTimeout": patience.String(), "timeout": patience.String(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
