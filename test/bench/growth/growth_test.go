@@ -96,7 +96,7 @@ func TestAnInterruptedRunDropsWhatItMade(t *testing.T) {
 	require.Eventually(t, func() bool {
 		made, err := filepath.Glob(filepath.Join(dir, "bench-growth-*", "growth_open_*", "*"))
 		return err == nil && len(made) > 0
-	}, time.Minute, 10*time.Millisecond)
+	}, 5*time.Minute, 10*time.Millisecond)
 	interrupt()
 	require.EqualError(t, <-ended, "series open: interrupted")
 	left, err := filepath.Glob(filepath.Join(dir, "bench-growth-*"))
