@@ -48,16 +48,18 @@ start-cassandra: build ## the same on a Cassandra of its own; data in .cache/sta
 test: build ## all tests; 20 minutes on 2 cores, most of it once
 	$(CASSANDRA) -port 0 -- $(MAKE) --no-print-directory test-packages
 
+# When the tests of one package have hung: far more than a slow machine takes.
+LIMIT := 1h
 .PHONY: test-packages
 test-packages:
 	all="$$($(GO) list -tags $(TAGS) ./...)"; \
 	light="$$(grep -vE '$(HEAVY)|$(RACE)' <<<"$$all")"; \
 	race="$$(grep -E '$(RACE)' <<<"$$all")"; \
 	heavy="$$(grep -E '$(HEAVY)' <<<"$$all")"; \
-	$(GO) test -tags $(TAGS) -p 2 -timeout 15m $(TESTFLAGS) $$light; \
-	tools/race.sh -tags $(TAGS) -short -p 2 -timeout 20m $(TESTFLAGS) $$race; \
+	$(GO) test -tags $(TAGS) -p 2 -timeout $(LIMIT) $(TESTFLAGS) $$light; \
+	tools/race.sh -tags $(TAGS) -short -p 2 -timeout $(LIMIT) $(TESTFLAGS) $$race; \
 	TEMPORAL_YCQL_SERVER="$(CURDIR)/$(BIN)/temporal-server" \
-	  $(GO) test -tags $(TAGS) -p 1 -timeout 25m $(TESTFLAGS) $$heavy
+	  $(GO) test -tags $(TAGS) -p 1 -timeout $(LIMIT) $(TESTFLAGS) $$heavy
 
 .PHONY: check
 check: lint tidy vulncheck ## format, lint, import table, vet, module files, known vulnerabilities
