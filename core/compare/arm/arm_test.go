@@ -109,8 +109,14 @@ func TestKeyspacesOfARealCassandra(t *testing.T) {
 	host, port, err := net.SplitHostPort(n.Addr())
 	require.NoError(t, err)
 	for i, set := range [][]string{
-		{"persistence.datastores.default.cassandra.hosts=" + host, "persistence.datastores.default.cassandra.port=" + port},
-		{"persistence.datastores.default.customDatastore.options.hosts=" + host, "persistence.datastores.default.customDatastore.options.port=" + port},
+		{
+			"persistence.datastores.default.cassandra.hosts=" + host, "persistence.datastores.default.cassandra.port=" + port,
+			"persistence.datastores.default.cassandra.connectTimeout=1m", // and of all else
+		},
+		{
+			"persistence.datastores.default.customDatastore.options.hosts=" + host, "persistence.datastores.default.customDatastore.options.port=" + port,
+			"persistence.datastores.default.customDatastore.options.connectTimeout=1m", "persistence.datastores.default.customDatastore.options.timeout=1m",
+		},
 	} {
 		file := []string{"stock-cassandra.yaml", "ours-cassandra.yaml"}[i]
 		a := load(t, arms+file, set...)

@@ -284,8 +284,29 @@ func (d *Database) createKeyspace(ctx context.Context) error {
 			return fmt.Errorf("keyspace %s: %w", d.Name, errExists)
 		}
 		d.made = true
-		return makeSchema(ctx, admin, set, opener, d.Name, d.arm.options.Replication)
+		return makeSchema(ctx, toTheirEnd{admin}, set, opener, d.Name, d.arm.options.Replication)
 	})
+}
+
+// toTheirEnd waits for the end of each statement, also where the context ends before it:
+// what was given up could make a keyspace after it was looked for, to be dropped. The
+// session's own limit holds.
+type toTheirEnd struct{ cql.Admin }
+
+// Exec implements cql.Admin.
+func (a toTheirEnd) Exec(ctx context.Context, text string, args ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return a.Admin.Exec(context.WithoutCancel(ctx), text, args...)
+}
+
+// CAS implements cql.Admin.
+func (a toTheirEnd) CAS(ctx context.Context, text string, args ...any) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return a.Admin.CAS(context.WithoutCancel(ctx), text, args...)
 }
 
 func (d *Database) dropKeyspace(ctx context.Context) error {
