@@ -17,8 +17,12 @@ import (
 // ErrNotInstalled means that there is no Maven on this machine.
 var ErrNotInstalled = errors.New("no mvn on the path")
 
-// limit of one installation.
-const limit = 10 * time.Minute
+// limit of one installation, and how often Maven is run for it: the repository, or the
+// way there, may fail for a moment.
+const (
+	limit    = 30 * time.Minute
+	attempts = 3
+)
 
 // Maven runs mvn in a directory that is removed afterwards.
 type Maven struct {
@@ -29,12 +33,21 @@ type Maven struct {
 
 // Run runs mvn with arguments; no pom but one in Dir is read.
 func (m *Maven) Run(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, m.path, append([]string{"--quiet", "--batch-mode"}, args...)...)
-	cmd.Dir = m.Dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch %s with Maven: %w: %s", m.what, err, strings.TrimSpace(string(out)))
+	args = append([]string{"--quiet", "--batch-mode"}, args...)
+	for attempt := 1; ; attempt++ {
+		cmd := exec.CommandContext(ctx, m.path, args...)
+		cmd.Dir = m.Dir
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if attempt == attempts || ctx.Err() != nil {
+			return fmt.Errorf("fetch %s with Maven: %w: %s", m.what, err, strings.TrimSpace(string(out)))
+		}
+		if attempt == 1 {
+			args = append(args, "--update-snapshots") // else it repeats the failure that it remembers
+		}
 	}
-	return nil
 }
 
 // installMu keeps two goroutines of this process from installing side by side;
