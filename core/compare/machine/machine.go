@@ -134,8 +134,12 @@ func CPU(roots ...int) time.Duration {
 // loopback interface; false if the address is another machine's, or the process is
 // one that this user may not look at.
 func Listener(host string, port int) (pid int, ok bool) {
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	ip := net.ParseIP(host)
+	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return 0, false
+	}
+	reaches := func(local net.IP) bool {
+		return local.IsUnspecified() || local.Equal(ip) || ip == nil && local.IsLoopback()
 	}
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {
@@ -146,7 +150,7 @@ func Listener(host string, port int) (pid int, ok bool) {
 	v6, _ := fs.NetTCP6() //nolint:staticcheck // the same; one of the two may not be there
 	var sockets []string
 	for _, l := range slices.Concat(v4, v6) {
-		if l.St == listening && l.LocalPort == uint64(port) {
+		if l.St == listening && l.LocalPort == uint64(port) && reaches(l.LocalAddr) {
 			sockets = append(sockets, fmt.Sprintf("socket:[%d]", l.Inode))
 		}
 	}

@@ -86,4 +86,9 @@ func TestListener(t *testing.T) {
 	require.Equal(t, os.Getpid(), pid)
 	_, ok = machine.Listener("192.0.2.1", port)
 	require.False(t, ok, "another machine's")
+	_, ok = machine.Listener("127.0.0.2", port)
+	require.False(t, ok, "the same port of another address may be another process's")
+	pid, ok = machine.Listener("localhost", port)
+	require.True(t, ok)
+	require.Equal(t, os.Getpid(), pid)
 }
