@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -34,13 +36,13 @@ func TestFreePortsAreFreeOnAllHostsAndBelowTheEphemeralRange(t *testing.T) {
 
 func TestCPUOfAProcessGrowsWithWork(t *testing.T) {
 	before, err := cpuOf(os.Getpid())
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("no /proc here")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute) // on a machine that is busy the work may have to wait
 	for {
 		after, err := cpuOf(os.Getpid())
 		if err != nil {
@@ -50,7 +52,7 @@ func TestCPUOfAProcessGrowsWithWork(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("ten seconds of work left the processor time at %s", after)
+			t.Fatalf("two minutes of work left the processor time at %s", after)
 		}
 	}
 }
