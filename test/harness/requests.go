@@ -2,6 +2,7 @@ package harness
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -10,10 +11,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-func describeAbsent() *workflowservice.DescribeWorkflowExecutionRequest {
+// describeAbsent asks for a workflow that does not exist; other numbers ask for others.
+func describeAbsent(n int) *workflowservice.DescribeWorkflowExecutionRequest {
 	return &workflowservice.DescribeWorkflowExecutionRequest{
 		Namespace: "temporal-system",
-		Execution: &commonpb.WorkflowExecution{WorkflowId: "harness-probe"},
+		Execution: &commonpb.WorkflowExecution{WorkflowId: "harness-probe-" + strconv.Itoa(n)},
 	}
 }
 
@@ -27,4 +29,9 @@ func registerNamespace(name string, retention time.Duration) *workflowservice.Re
 func isNotFound(err error) bool {
 	var notFound *serviceerror.NotFound
 	return errors.As(err, &notFound)
+}
+
+func exists(err error) bool {
+	var taken *serviceerror.NamespaceAlreadyExists
+	return errors.As(err, &taken)
 }

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
@@ -74,9 +75,12 @@ type Server struct {
 	running   []*childproc.Process // by process; nil when it does not run
 }
 
+// Limits of what ends in seconds on a free machine. They say nothing about speed: a
+// server that hangs is found by them, and one that is slow is not.
 const (
-	startLimit = 2 * time.Minute
-	stopLimit  = 45 * time.Second
+	startLimit = 5 * time.Minute
+	stopLimit  = 3 * time.Minute
+	limit      = 2 * time.Minute // of anything else
 )
 
 // Launch prepares a keyspace if none is named, starts all processes and returns
@@ -271,16 +275,38 @@ func (s *Server) Close() error {
 	return err
 }
 
+// dropKeyspace asks until the keyspace is dropped: a node that many suites share may
+// take longer for it than a client waits for an answer.
 func (s *Server) dropKeyspace() error {
-	session, err := s.Session()
-	if err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return insist(ctx, func() error {
+		session, err := s.Session()
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		if err := session.Query("DROP KEYSPACE IF EXISTS " + s.Keyspace).Exec(); err != nil {
+			return fmt.Errorf("drop keyspace %s: %w", s.Keyspace, err)
+		}
+		return nil
+	})
+}
+
+// insist does again what failed until it does not or ctx is done, and returns the
+// last error.
+func insist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	defer session.Close()
-	if err := session.Query("DROP KEYSPACE IF EXISTS " + s.Keyspace).Exec(); err != nil {
-		return fmt.Errorf("drop keyspace %s: %w", s.Keyspace, err)
-	}
-	return nil
 }
 
 // Session opens a session on the node, without a keyspace. The caller closes it.
@@ -325,10 +351,14 @@ func (s *Server) frontendHost() string {
 	panic("harness: no process has the role frontend")
 }
 
-// Dial returns a client for namespace, which need not exist yet. The caller closes it.
-func (s *Server) Dial(namespace string) (client.Client, error) {
+// Dial returns a client for namespace, which need not exist yet, whose connection
+// has more options of gRPC. The caller closes it.
+func (s *Server) Dial(namespace string, more ...grpc.DialOption) (client.Client, error) {
 	c, err := client.NewLazyClient(client.Options{
 		HostPort: s.Address(), Namespace: namespace, Logger: quiet{},
+		// The client's own limit, five seconds for its first request, is one that a
+		// machine exceeds that does much else.
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: limit, DialOptions: more},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client of %s: %w", s.Address(), err)
@@ -336,7 +366,8 @@ func (s *Server) Dial(namespace string) (client.Client, error) {
 	return c, nil
 }
 
-// awaitReady returns when the frontend is healthy and history answers through it.
+// awaitReady returns when the frontend is healthy and all of history answers through
+// it.
 func (s *Server) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -347,8 +378,11 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	defer c.Close()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	// Workflows that do not exist, enough of them that each shard of a small server
+	// has one: it must be owned to say so.
+	absent := min(8*s.spec.Shards, 256)
 	for {
-		err := probe(ctx, c)
+		err := probe(ctx, c, &absent)
 		if err == nil {
 			return nil
 		}
@@ -365,18 +399,21 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-func probe(ctx context.Context, c client.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+// probe asks for the health of the frontend and for workflows, of which absent counts
+// those that have not been asked for.
+func probe(ctx context.Context, c client.Client, absent *int) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	if _, err := c.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		return fmt.Errorf("check health: %w", err)
 	}
-	// A workflow that does not exist: its shard must be owned to say so.
-	_, err := c.WorkflowService().DescribeWorkflowExecution(ctx, describeAbsent())
-	if isNotFound(err) {
-		return nil
+	for ; *absent > 0; *absent-- {
+		_, err := c.WorkflowService().DescribeWorkflowExecution(ctx, describeAbsent(*absent))
+		if !isNotFound(err) {
+			return fmt.Errorf("ask for a workflow: %w", err)
+		}
 	}
-	return fmt.Errorf("ask for a workflow: %w", err)
+	return nil
 }
 
 // Namespace registers a namespace with the given retention and returns when the
@@ -387,7 +424,17 @@ func (s *Server) Namespace(ctx context.Context, name string, retention time.Dura
 		return err
 	}
 	defer c.Close()
-	_, err = c.WorkflowService().RegisterNamespace(ctx, registerNamespace(name, retention))
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	lost := false
+	err = insist(within, func() error {
+		_, err := c.WorkflowService().RegisterNamespace(within, registerNamespace(name, retention))
+		if exists(err) && lost {
+			return nil // by the try before, whose answer was lost
+		}
+		lost = !exists(err)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("register namespace %s: %w", name, err)
 	}
@@ -401,25 +448,22 @@ func (s *Server) AwaitNamespace(ctx context.Context, name string) error {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	request := describeAbsent()
+	request := describeAbsent(1)
 	request.Namespace = name
-	for {
+	err = insist(ctx, func() error {
 		_, err := c.WorkflowService().DescribeWorkflowExecution(ctx, request)
 		if isNotFound(err) {
 			_, err = c.WorkflowService().ListWorkflowExecutions(ctx,
 				&workflowservice.ListWorkflowExecutionsRequest{Namespace: name, PageSize: 1})
 		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for namespace %s: %w", name, err)
-		case <-time.After(100 * time.Millisecond):
-		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for namespace %s: %w", name, err)
 	}
+	return nil
 }
 
 // CPU returns the processor time that all running processes have used so far. It is
