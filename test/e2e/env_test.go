@@ -23,6 +23,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/grpc"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 	"github.com/temporal-ycql/temporal-ycql/test/harness"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 
 // patience is how long a test waits for anything. It says nothing about speed: a
 // server that works answers long before.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // day is a retention that no test outlives.
 const day = 24 * time.Hour
@@ -112,7 +113,7 @@ func subject(t *testing.T) harness.Launcher {
 
 func (s *server) dial(t *testing.T, namespace string) client.Client {
 	t.Helper()
-	c, err := s.Dial(namespace)
+	c, err := s.Dial(namespace, grpc.WithChainUnaryInterceptor(unhurried))
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
