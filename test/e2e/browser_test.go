@@ -3,8 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,11 +34,23 @@ func browse(ctx context.Context, t *testing.T, url string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	dir, err := os.MkdirTemp("", "temporal-ycql-browser-")
+	if err != nil {
+		return "", fmt.Errorf("make the browser's directory: %w", err)
+	}
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-sandbox", // which root cannot have; the page is ours
-		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--dump-dom", url)
-	cmd.WaitDelay = 5 * time.Second // its children may keep the pipe open
+		"--user-data-dir="+dir, "--virtual-time-budget=20000", "--dump-dom", url)
+	// Its children outlive it by a moment, or for good where it was killed: they keep
+	// the pipe open and write to its directory, which cannot be removed before.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	end := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel, cmd.WaitDelay = end, 20*time.Second
 	page, err := cmd.Output()
+	if cmd.Process != nil {
+		_ = end() // there may be none left
+	}
+	await(t, "the browser's directory to go", func(context.Context) error { return os.RemoveAll(dir) })
 	if err != nil {
 		return "", fmt.Errorf("run %s: %w", browser, err)
 	}
