@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
@@ -68,7 +69,12 @@ func TestMigrationCommands(t *testing.T) {
 			}
 		}()
 		t.Cleanup(func() { _ = p.Kill() })
-		c, err := client.NewLazyClient(client.Options{HostPort: frontend, Namespace: "default", Logger: silent{}})
+		c, err := client.NewLazyClient(client.Options{
+			HostPort: frontend, Namespace: "default", Logger: silent{},
+			ConnectionOptions: client.ConnectionOptions{
+				GetSystemInfoTimeout: patience, DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(unhurried)},
+			},
+		})
 		require.NoError(t, err)
 		defer c.Close()
 		await(t, "the server to know the namespace", func(ctx context.Context) error {
@@ -85,7 +91,7 @@ func TestMigrationCommands(t *testing.T) {
 			return registering
 		})
 		do(c)
-		require.NoError(t, p.Stop(time.Minute))
+		require.NoError(t, p.Stop(patience))
 	}
 
 	const source = "bin/temporal-server --config-file config/cassandra.yaml "
@@ -139,7 +145,7 @@ func startEngine(t *testing.T, binary, dialect, address string) {
 	database, err := childproc.Start(cmd)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := database.Stop(time.Minute); err != nil {
+		if err := database.Stop(patience); err != nil {
 			t.Errorf("stop the engine: %v\n%s", err, said.String())
 		}
 	})
