@@ -42,7 +42,7 @@ func ycqlServer(t *testing.T) (*standalone.Node, []string) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		require.NoError(t, n.Close(ctx))
 	})
@@ -85,6 +85,36 @@ func (*server) metricOf(t *testing.T, address, name string, labels ...scrape.Lab
 	return sum, greatest
 }
 
+// barrierTime is for how long a barrier waits for the database (barrierFor in
+// core/store/sequence/executor.go).
+const barrierTime = time.Second
+
+// answers asks a server for nothing but an answer, again and again, until the returned
+// function is called, which tells the longest time from one answer to the next: the
+// server's process, or this one with the database in it, stood still for about as long.
+func (s *server) answers(t *testing.T) (longest func() time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	told := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		for last := time.Now(); ctx.Err() == nil; {
+			_, _ = s.Client.CheckHealth(ctx, &client.CheckHealthRequest{})
+			now := time.Now()
+			most, last = max(most, now.Sub(last)), now
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		told <- most
+	}()
+	return func() time.Duration {
+		cancel()
+		return <-told
+	}
+}
+
 // TestLostRepliesReloadNoShard: of a whole server's writes one in a hundred is
 // reported as of unknown outcome, half of these applied, and connections break
 // after a request was done. All workflows complete, once each, and no shard is
@@ -115,6 +145,7 @@ func TestLostRepliesReloadNoShard(t *testing.T) {
 	const renewal = "Range updated for shardID"
 	renewals := strings.Count(s.Log(0), renewal)
 	require.Positive(t, renewals, "the server calls it something else")
+	longest := s.answers(t)
 	require.NoError(t, n.Simulation().SetFaults(
 		sim.Fault{Kind: sim.TimeoutAfter, Rate: 0.004}, sim.Fault{Kind: sim.TimeoutBefore, Rate: 0.004},
 		sim.Fault{Kind: sim.CutAfter, Rate: 0.001}, sim.Fault{Kind: sim.Rerun, Rate: 0.001},
@@ -139,6 +170,7 @@ func TestLostRepliesReloadNoShard(t *testing.T) {
 		require.Equal(t, fmt.Sprint(*lostRuns-len(runs)+i), result[string](t, run))
 	}
 	require.NoError(t, n.Simulation().SetFaults())
+	stopped := longest()
 
 	// Once, each of them: nothing else was started, and nothing ended otherwise.
 	await(t, "visibility to show all", func(ctx context.Context) error {
@@ -177,11 +209,21 @@ func TestLostRepliesReloadNoShard(t *testing.T) {
 	stats := n.Server().Stats()
 	t.Logf("%d workflows, %d requests, faults met %v", *lostRuns, stats.Requests, n.Simulation().Injected())
 	t.Logf("%v; texts of a server %v, statements prepared by the database %d, of these %d before", during, texts, stats.PreparedStatements, driver)
-	require.Positive(t, during[sequence.SettledApplied]+during[sequence.SettledNotApplied], "no reply was lost that mattered")
-	// One reply in a hundred is lost: there is always a barrier that is not.
-	require.Zero(t, during[sequence.Unsettled], "writes whose outcome stayed unknown")
-	require.Zero(t, during[sequence.Takeovers], "shards were acquired again that a barrier could have kept")
-	require.Equal(t, renewals, strings.Count(s.Log(0), renewal), "the same, by the server's log")
+	settled := during[sequence.SettledApplied] + during[sequence.SettledNotApplied]
+	require.Positive(t, settled, "no reply was lost that mattered")
+	renewed := float64(strings.Count(s.Log(0), renewal) - renewals)
+	if stopped > barrierTime {
+		// A machine that stops for so long outlasts a barrier, or all that a write has
+		// time for, and then its shard is acquired again as it should be. Without
+		// barriers that would become of every reply that was lost.
+		t.Logf("the machine stopped for %s: %v writes stayed unknown, %v ranges were renewed", stopped, during[sequence.Unsettled], renewed)
+		require.Less(t, max(during[sequence.Unsettled], during[sequence.Takeovers], renewed), settled)
+	} else {
+		// One reply in a hundred is lost: there is always a barrier that is not.
+		require.Zero(t, during[sequence.Unsettled], "writes whose outcome stayed unknown")
+		require.Zero(t, during[sequence.Takeovers], "shards were acquired again that a barrier could have kept")
+		require.Zero(t, renewed, "the same, by the server's log")
+	}
 	require.LessOrEqual(t, texts, float64(maxTexts))
 	require.LessOrEqual(t, stats.PreparedStatements-driver, maxTexts, "with what the driver asks")
 }
