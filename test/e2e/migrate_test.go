@@ -44,10 +44,11 @@ func fleetSize(t *testing.T) (travellers, backlog int) {
 	return travellers, backlog
 }
 
-// arrivals counts by workflow id how often an activity of wfTravel succeeded.
-var arrivals sync.Map // string -> *int, guarded by arrivalsMu
-
-var arrivalsMu sync.Mutex
+// arrivals are by workflow id the attempts at its activity that succeeded in wfTravel.
+var (
+	arrivalsMu sync.Mutex
+	arrivals   = map[string][]int32{}
+)
 
 func actTravel(ctx context.Context) (string, error) {
 	if !allowed.Load() {
@@ -55,8 +56,8 @@ func actTravel(ctx context.Context) (string, error) {
 	}
 	arrivalsMu.Lock()
 	defer arrivalsMu.Unlock()
-	n, _ := arrivals.LoadOrStore(activity.GetInfo(ctx).WorkflowExecution.ID, new(int))
-	*n.(*int)++
+	info := activity.GetInfo(ctx)
+	arrivals[info.WorkflowExecution.ID] = append(arrivals[info.WorkflowExecution.ID], info.Attempt)
 	return "arrived", nil
 }
 
