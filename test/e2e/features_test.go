@@ -35,7 +35,7 @@ var featureDynamic = harness.Dynamic{
 	"worker.executionScannerPerHostQPS":           harness.Always(1000),
 	"worker.executionScannerPerShardQPS":          harness.Always(1000),
 	"worker.historyScannerVerifyRetention":        harness.Always(false),
-	"worker.historyScannerDataMinAge":             harness.Always("5s"),
+	"worker.historyScannerDataMinAge":             harness.Always(scannedAge.String()),
 	"worker.buildIdScavengerEnabled":              harness.Always(true),
 	"worker.removableBuildIdDurationSinceDefault": harness.Always("1ms"),
 }
