@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gocql/gocql"
+
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 )
 
@@ -96,6 +98,28 @@ func TestEngineAgreesWithCassandra(t *testing.T) {
 	}
 	if *results != "" {
 		writeResults(t, &c.stats, first, last, failed, time.Since(start))
+	}
+}
+
+// TestABusyCassandraIsAskedAnew gives the time-outs of a busy server to one of two
+// sound engines, after it did what it was asked.
+func TestABusyCassandraIsAskedAnew(t *testing.T) {
+	const keyspace = "busy"
+	asked := 0
+	late := &fault{run: func(s *side, table string, st stmt) (outcome, error) {
+		o, err := s.sound(table, st)
+		if asked++; asked == 1 || asked == 20 {
+			return outcome{code: gocql.ErrCodeWriteTimeout, message: "Operation timed out"}, nil
+		}
+		return o, err
+	}}
+	c := newComparison(&side{name: "engine", Session: engineSession(t, keyspace)}, &side{name: "busy engine", Session: engineSession(t, keyspace), fault: late})
+	c.noWaits = true
+	if _, d, err := c.generate(t.Context(), firstSeed); err != nil || d != nil {
+		t.Fatalf("%v, difference %v", err, d)
+	}
+	if n := c.tables.Load(); n != 3 {
+		t.Fatalf("%d tables were made, want 3: two answers told of a busy server", n)
 	}
 }
 

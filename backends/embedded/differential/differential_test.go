@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gocql/gocql"
 )
 
 // caseLength is how many statements a case has, full reads in between not counted.
@@ -55,7 +58,11 @@ func (c *comparison) setUp(s *schema) (table string, err error) {
 	table = fmt.Sprintf("t%d", c.tables.Add(1))
 	for _, text := range s.ddl() {
 		for _, side := range []*side{c.engine, c.real} {
-			if o, err := side.run(table, stmt{text: text}); err != nil || o.code != 0 {
+			o, err := side.run(table, stmt{text: text})
+			if side == c.real && busy(o) {
+				return table, fmt.Errorf("%s: %w", text, errBusy)
+			}
+			if err != nil || o.code != 0 {
 				return table, fmt.Errorf("%s: %s: %v %w", side.name, text, o, err)
 			}
 		}
@@ -80,10 +87,30 @@ func (c *comparison) step(table string, st stmt) (got, want outcome, err error) 
 	if want, err = c.real.run(table, st); err != nil {
 		return got, want, fmt.Errorf("cassandra: %s: %w", st, err)
 	}
+	if busy(want) {
+		return got, want, fmt.Errorf("cassandra: %s: %s: %w", st, want, errBusy)
+	}
 	if got, err = c.engine.run(table, st); err != nil {
 		return got, want, fmt.Errorf("engine: %s: %w", st, err)
 	}
 	return got, want, nil
+}
+
+// errBusy ends a case in which Cassandra could not do what it was asked in its own
+// time, as on a machine that is slow: whether it did, nobody knows.
+var errBusy = errors.New("the server was too busy")
+
+// busyTime is how long a case is begun anew.
+const busyTime = 5 * time.Minute
+
+// busy tells whether an answer is of the load, not of the statement.
+func busy(o outcome) bool {
+	switch o.code {
+	case gocql.ErrCodeUnavailable, gocql.ErrCodeOverloaded, gocql.ErrCodeBootstrapping,
+		gocql.ErrCodeWriteTimeout, gocql.ErrCodeReadTimeout, gocql.ErrCodeCASWriteUnknown:
+		return true
+	}
+	return false
 }
 
 // same compares two answers. Times to live may be some minutes apart:
@@ -132,6 +159,16 @@ func sameButTTL(a, b string) bool {
 
 // generate runs a new case and returns it with its first difference.
 func (c *comparison) generate(ctx context.Context, seed uint64) (script, *difference, error) {
+	for begin := time.Now(); ; {
+		sc, d, err := c.try(ctx, seed)
+		if !errors.Is(err, errBusy) || time.Since(begin) > busyTime {
+			return sc, d, err
+		}
+	}
+}
+
+// try is generate, which ends where Cassandra is busy.
+func (c *comparison) try(ctx context.Context, seed uint64) (script, *difference, error) {
 	r := rand.New(rand.NewPCG(seed, 17))
 	sc := script{s: newSchema(r)}
 	table, err := c.setUp(sc.s)
