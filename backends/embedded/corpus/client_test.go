@@ -20,6 +20,8 @@ import (
 type client struct {
 	conn  net.Conn
 	codec frame.Codec
+	// impatient makes answers of a busy server errors.
+	impatient bool
 }
 
 func dial(addr string) (*client, error) {
@@ -50,6 +52,14 @@ func (c *client) call(m message.Message) (message.Message, error) {
 	f, err := c.codec.DecodeFrame(c.conn)
 	if err != nil {
 		return nil, err
+	}
+	if e, ok := f.Body.Message.(message.Error); ok && c.impatient {
+		switch e.GetErrorCode() {
+		case primitive.ErrorCodeUnavailable, primitive.ErrorCodeOverloaded, primitive.ErrorCodeIsBootstrapping,
+			primitive.ErrorCodeWriteTimeout, primitive.ErrorCodeReadTimeout:
+			return nil, fmt.Errorf("%w: %s", errBusy, e.GetErrorMessage())
+		default:
+		}
 	}
 	return f.Body.Message, nil
 }

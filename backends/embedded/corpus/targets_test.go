@@ -4,12 +4,14 @@ import (
 	"context"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/engine"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/parse"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/server"
+	"github.com/temporal-ycql/temporal-ycql/backends/embedded/sim"
 	"github.com/temporal-ycql/temporal-ycql/backends/embedded/systables"
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 )
@@ -35,8 +37,15 @@ func TestRealYugabyteDB(t *testing.T) {
 	target{"real", "ycql", addr}.runAll(t)
 }
 
+// TestABusyServerIsAskedAnew has an engine answer as a real server that is too slow
+// for a write, once before and once after it did it.
+func TestABusyServerIsAskedAnew(t *testing.T) {
+	addr := serve(t, parse.Cassandra, sim.Fault{Kind: sim.Overloaded, Rate: 1, Skip: 3, Limit: 1}, sim.Fault{Kind: sim.TimeoutAfter, Rate: 1, Skip: 5, Limit: 1})
+	target{"real", "cassandra", addr}.runFile(t, filepath.Join("testdata", "cassandra", "select.txt"))
+}
+
 // serve starts an engine in memory with its server.
-func serve(t *testing.T, d parse.Dialect) string {
+func serve(t *testing.T, d parse.Dialect, faults ...sim.Fault) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,7 +56,21 @@ func serve(t *testing.T, d parse.Dialect) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.New(e, server.Options{Personality: server.Personality(d.String())})
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var run server.Engine = e
+	if len(faults) > 0 {
+		faulty, err := sim.New(e, d, sim.Options{Faults: faults})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(faulty.Close)
+		run = faulty
+	}
+	s, err := server.New(run, server.Options{Personality: server.Personality(d.String())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +83,6 @@ func serve(t *testing.T, d parse.Dialect) string {
 			t.Error(err)
 		}
 		<-done
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return addr.String()
 }
