@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -267,14 +268,13 @@ func queueV2Partitions(t *testing.T, db *database) {
 
 // meet lets n requests of a plan begin before any of them goes on.
 func (f *fixture) meet(plan string, n int) {
-	arrived := make(chan struct{}, n)
+	var arrived atomic.Int64
 	together := make(chan struct{})
 	f.tap.Before(func(ctx context.Context, r cqltest.Request) error {
 		if r.Plan != plan {
 			return nil
 		}
-		arrived <- struct{}{}
-		if len(arrived) == n {
+		if arrived.Add(1) == int64(n) {
 			close(together)
 			f.tap.Before(nil)
 		}
