@@ -39,7 +39,7 @@ func (l Limits) unreadable(r rangeRead) bool {
 }
 
 // leastShare is the part of random writes and of forms of reads that every dialect must be able to do.
-const leastShare = 0.3
+const leastShare = 0.25
 
 // Run makes n random writes on an empty keyspace behind ex and on the
 // interpreter, and fails where they differ.
