@@ -26,7 +26,7 @@ func TestYugabyteDBIsRefused(t *testing.T) {
 	}()
 	env := backend.Env{Logger: slog.New(slog.DiscardHandler)}
 	for _, keyspace := range []string{"system", "missing"} {
-		o, err := New().ParseOptions(map[string]any{"hosts": "127.0.0.1", "port": n.Addr().Port, "keyspace": keyspace})
+		o, err := New().ParseOptions(map[string]any{"hosts": "127.0.0.1", "port": n.Addr().Port, "keyspace": keyspace, "connectTimeout": "1m"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ func (realCassandra) Excused() map[string]string { return nil }
 
 func (h realCassandra) Open(t *testing.T) conformance.Database {
 	keyspace := h.node.Keyspace(t)
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": h.node.Addr(), "keyspace": keyspace, "timeout": "1m"})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": h.node.Addr(), "keyspace": keyspace, "timeout": "1m", "connectTimeout": "1m"})
 	require.NoError(t, err)
 	env := backend.Env{Logger: slog.New(slog.DiscardHandler)}
 

@@ -40,7 +40,7 @@ func create(t *testing.T, n *cassandratest.Node) (keyspace, backend.Opener, back
 	t.Helper()
 	env := backend.Env{Logger: slog.New(slog.DiscardHandler)}
 	k := keyspace{name: n.Keyspace(t)}
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": k.name, "timeout": "1m"})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": k.name, "timeout": "1m", "connectTimeout": "1m"})
 	require.NoError(t, err)
 	admin, err := o.OpenAdmin(t.Context(), env)
 	require.NoError(t, err)

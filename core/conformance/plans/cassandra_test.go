@@ -25,7 +25,7 @@ func open(t *testing.T) exec.Executor {
 	t.Helper()
 	n := cassandratest.Start(t)
 	keyspace := n.Keyspace(t)
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": keyspace, "timeout": "1m"})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": keyspace, "timeout": "1m", "connectTimeout": "1m"})
 	if err != nil {
 		t.Fatal(err)
 	}
