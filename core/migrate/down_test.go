@@ -80,7 +80,7 @@ func testSideGoes(t *testing.T, r *remote, from, to migrate.Deployment) {
 	state := t.TempDir()
 	must(t, from, to, state, "init")
 	// Slower than it takes to see that it has begun.
-	slowly := func(o *migrate.Options) { o.Limits.Source.RowsPerSecond, o.Patience = 20, 300*time.Millisecond }
+	slowly := func(o *migrate.Options) { o.Limits.Source.RowsPerSecond, o.Patience = 50, 300*time.Millisecond }
 	m, _ := tool(t, from, to, state, slowly)
 	done := make(chan error, 1)
 	go func() { done <- m.Copy(t.Context()) }()
