@@ -51,14 +51,14 @@ func engine(t *testing.T, dialect parse.Dialect) *standalone.Node {
 func onYCQL(t *testing.T) database {
 	t.Helper()
 	n := engine(t, parse.YCQL)
-	o, err := yugabyte.New().ParseOptions(map[string]any{"hosts": n.Addr().IP.String(), "port": n.Addr().Port, "keyspace": keyspace})
+	o, err := yugabyte.New().ParseOptions(map[string]any{"hosts": n.Addr().IP.String(), "port": n.Addr().Port, "keyspace": keyspace, "timeout": "1m"})
 	require.NoError(t, err)
 	return database{"yugabyte", o, schema.YCQL()}
 }
 
 func onCassandra(t *testing.T, host string, port int, space string) database {
 	t.Helper()
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": host, "port": port, "keyspace": space})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": host, "port": port, "keyspace": space, "timeout": "1m"})
 	require.NoError(t, err)
 	return database{"cassandra", o, schema.Cassandra()}
 }

@@ -38,7 +38,10 @@ func TestFenceLocksStockOut(t *testing.T) {
 		}
 	}
 	f := stock.NewFactory(
-		config.Cassandra{Hosts: n.Host, Port: n.Port, Keyspace: from.Opener.Keyspace(), Consistency: &config.CassandraStoreConsistency{}},
+		config.Cassandra{
+			Hosts: n.Host, Port: n.Port, Keyspace: from.Opener.Keyspace(), Consistency: &config.CassandraStoreConsistency{},
+			ConnectTimeout: time.Minute, // of requests as well; it has ten seconds otherwise
+		},
 		resolver.NewNoopResolver(), "active", log.NewNoopLogger(), metrics.NoopMetricsHandler, serialization.NewSerializer())
 	defer f.Close()
 	shards, err := f.NewShardStore()

@@ -45,7 +45,7 @@ func at(dialect, dir string) (migrate.Deployment, error) {
 func node(t testing.TB) migrate.Deployment {
 	t.Helper()
 	n := cassandratest.Start(t)
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": n.Keyspace(t)})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": n.Keyspace(t), "timeout": "1m"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,8 @@ type opened struct {
 func open(t testing.TB, d migrate.Deployment) *opened {
 	t.Helper()
 	env := backend.Env{Logger: quiet}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	// A busy Cassandra takes a minute and more to make the tables.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	admin, err := d.Opener.OpenAdmin(ctx, env)
 	if err != nil {

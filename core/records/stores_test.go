@@ -21,7 +21,8 @@ import (
 func prepared(t testing.TB, o backend.Opener, set schema.Set, alone bool) (*backend.Connection, cql.Admin) {
 	t.Helper()
 	env := backend.Env{Logger: slog.New(slog.DiscardHandler)}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	// A busy Cassandra takes a minute and more to make the tables.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	admin, err := o.OpenAdmin(ctx, env)
 	if err != nil {
@@ -80,7 +81,7 @@ func embeddedEngine(t testing.TB, options map[string]any) *store {
 func node(t testing.TB) *store {
 	t.Helper()
 	n := cassandratest.Start(t)
-	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": n.Keyspace(t)})
+	o, err := cassandra.New().ParseOptions(map[string]any{"hosts": n.Addr(), "keyspace": n.Keyspace(t), "timeout": "1m"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func tool(t *testing.T, a cql.Admin, keyspace string) (*schema.Tool, *bytes.Buff
 	out := &bytes.Buffer{}
 	x := &schema.Tool{Admin: a, Set: schema.Cassandra(), Keyspace: keyspace, Out: out}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Minute)
 		defer cancel()
 		if err := x.Drop(ctx); err != nil {
 			t.Error(err)
