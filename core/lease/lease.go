@@ -5,6 +5,7 @@ package lease
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,8 +32,50 @@ func (r *Row) args(before []any, after ...any) []any {
 	return append(append(before, r.Values...), after...)
 }
 
-// Take inserts the row. False means that somebody has the lease.
+// retryEvery is how long Take waits after a server gave up waiting for another.
+const retryEvery = 200 * time.Millisecond
+
+// Take inserts the row. False means that somebody has the lease. Servers that are
+// busy, or that several ask for the lease at once, give up and cannot tell whether
+// the row was inserted: then Take does it again, for a third of the lease's time, and
+// has the lease if it finds owner in the row, which must be the text of nobody else.
 func (r *Row) Take(ctx context.Context, owner string) (bool, error) {
+	begin, unsure := time.Now(), false
+	for {
+		ok, err := r.insert(ctx, owner)
+		switch {
+		case err == nil && (ok || !unsure):
+			return ok, nil
+		case err == nil:
+			holder, err := r.Owner(ctx)
+			return holder == owner, err
+		case !gaveUp(err) || time.Since(begin) > r.Time/3:
+			return false, err
+		}
+		unsure = true
+		select {
+		case <-ctx.Done():
+			return false, err
+		case <-time.After(retryEvery):
+		}
+	}
+}
+
+// gaveUp tells answers of a server that waited in vain for others.
+func gaveUp(err error) bool {
+	var e *cql.Error
+	if !errors.As(err, &e) || e.Reach != cql.Replied {
+		return false
+	}
+	switch e.Code {
+	case cql.CodeWriteTimeout, cql.CodeReadTimeout, cql.CodeCASUnknown, cql.CodeOverloaded:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *Row) insert(ctx context.Context, owner string) (bool, error) {
 	return r.Admin.CAS(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s) VALUES (%s?) IF NOT EXISTS USING TTL %d",
 		r.Table, strings.Join(r.Key, ", "), r.Column, strings.Repeat("?, ", len(r.Key)), int(r.Time.Seconds())), r.args(nil, owner)...)
 }
