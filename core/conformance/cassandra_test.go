@@ -30,7 +30,7 @@ func (h realCassandra) Open(t *testing.T) conformance.Database {
 
 	admin, err := o.OpenAdmin(t.Context(), env)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	tool := &schema.Tool{Admin: admin, Set: schema.Cassandra(), Keyspace: keyspace, Out: io.Discard}
 	require.NoError(t, tool.Create(ctx, schema.Replication{}))

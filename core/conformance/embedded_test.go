@@ -33,7 +33,7 @@ func (h embeddedEngine) Open(t *testing.T) conformance.Database {
 
 	admin, err := o.OpenAdmin(t.Context(), env)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	set, err := schema.For(o.Dialect().Name())
 	require.NoError(t, err)

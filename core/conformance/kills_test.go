@@ -106,7 +106,7 @@ func (c talker) Hear() (a conformance.Answer, alive bool) {
 // mortal is a Mortal at a place, behind a proxy.
 func mortal(t *testing.T, at place) *conformance.Mortal {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	o, err := at.opener()
 	require.NoError(t, err)

@@ -72,7 +72,7 @@ func (y *ycqlNode) update(t testing.TB) {
 	admin, err := o.OpenAdmin(t.Context(), quiet())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, admin.Close()) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	tool := &schema.Tool{
 		Admin: admin, Set: schema.YCQL(), Keyspace: y.keyspace, Out: io.Discard, Alone: true,
