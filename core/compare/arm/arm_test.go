@@ -25,6 +25,7 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/core/config"
 	"github.com/temporal-ycql/temporal-ycql/internal/cassandratest"
 	"github.com/temporal-ycql/temporal-ycql/internal/childproc"
+	"github.com/temporal-ycql/temporal-ycql/internal/cqlproxy"
 )
 
 const arms = "../../../test/bench/compare/"
@@ -171,6 +172,44 @@ func TestHalfADatabaseStaysForNobody(t *testing.T) {
 		require.False(t, there(), "after %s: %v", limit, err)
 	}
 	require.Positive(t, interrupted)
+}
+
+// TestAKeyspaceThatIsMadeLateStaysForNobody has a request held up on its way, one after
+// the other, and the making of the keyspace interrupted meanwhile.
+func TestAKeyspaceThatIsMadeLateStaysForNobody(t *testing.T) {
+	node, err := standalone.Start(standalone.Options{Dialect: parse.Cassandra, Ephemeral: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, node.Close(context.Background())) })
+	proxy, err := cqlproxy.Start(t.Context(), node.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(proxy.Close)
+	a := load(t, arms+"stock-cassandra.yaml",
+		"persistence.datastores.default.cassandra.hosts=127.0.0.1", fmt.Sprintf("persistence.datastores.default.cassandra.port=%d", proxy.Port()))
+	for at := 1; at <= 12; at++ { // connecting, looking, making the keyspace, and its first tables
+		ctx, interrupt := context.WithCancel(t.Context())
+		held := proxy.Hold(at, false)
+		made := make(chan error, 1)
+		go func() {
+			_, err := a.Create(ctx, "late")
+			made <- err
+		}()
+		<-held.Here()
+		interrupt()
+		var ended error
+		select {
+		case ended = <-made:
+			held.Release()
+		case <-time.After(50 * time.Millisecond): // it waits for the answer
+			held.Release()
+			ended = <-made
+		}
+		<-held.Done()
+		proxy.Pass()
+		require.Error(t, ended)
+		d, err := a.Create(t.Context(), "late")
+		require.NoError(t, err, "request %d was late", at)
+		require.NoError(t, d.Drop(t.Context()))
+	}
 }
 
 // TestADatabaseThatIsNotThereIsALine tells what is wrong with an arm before any block.
