@@ -15,10 +15,10 @@ type Reading[T any] struct {
 }
 
 // watchEvery is how often figures are read over time, and watchLimit how long one
-// reading may take.
+// reading may take: a server that stood still for seconds tells of it afterwards.
 const (
 	watchEvery = time.Second
-	watchLimit = 5 * time.Second
+	watchLimit = 30 * time.Second
 )
 
 // Watch reads now and once a second until the returned function is called, which
