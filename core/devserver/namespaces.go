@@ -47,8 +47,11 @@ func setUp(ctx context.Context, frontend string, namespaces []string, attributes
 	return nil
 }
 
-// passing are codes of errors that say nothing about the next call.
-var passing = []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.Aborted, codes.DeadlineExceeded}
+// passing are codes of errors that say nothing about the next call: those that
+// Temporal's clients repeat, and of a deadline of the server's own. Unknown is its
+// answer where it could not read its metadata in time
+// (common/searchattribute/manager.go:114 of 1.32.2).
+var passing = []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.Aborted, codes.Unknown, codes.DeadlineExceeded}
 
 // patient asks again, until ctx ends, where an answer may be another one soon, and
 // turns errors of gRPC into those of the API. A frontend that listens answers

@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -89,7 +90,7 @@ func TestSetUpWaitsForTheServer(t *testing.T) {
 		"DescribeWorkflowExecution": {unhealthy, serviceerror.NewNamespaceNotFound("n")},
 		"ListWorkflowExecutions":    {busy},
 		"ListSearchAttributes":      {unhealthy},
-		"AddSearchAttributes":       {busy, unhealthy},
+		"AddSearchAttributes":       {busy, unhealthy, errors.New("load search attributes: context deadline exceeded")},
 	}}
 	if err := setUp(t.Context(), f.serve(t), []string{"n"}, []attribute{{"Colour", enumspb.INDEXED_VALUE_TYPE_KEYWORD}}); err != nil {
 		t.Fatal(err)
