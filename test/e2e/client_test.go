@@ -52,10 +52,12 @@ func unhurried(ctx context.Context, method string, req, reply any, cc *grpc.Clie
 	}
 }
 
-// passing reports whether err is one that may not come again.
+// passing reports whether err is one that may not come again. Unknown is what a server
+// answers whose deadline for reading its own metadata has passed
+// (common/searchattribute/mapper.go:116 of 1.32.2), and what users' clients repeat.
 func passing(err error) bool {
 	switch grpcstatus.Code(err) {
-	case codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded, codes.Aborted:
+	case codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded, codes.Aborted, codes.Unknown:
 		// One that is too large does not get smaller.
 		return !strings.Contains(err.Error(), "larger than max")
 	default:
@@ -92,7 +94,7 @@ func TestUnhurriedClient(t *testing.T) {
 		answers []codes.Code  // of one attempt after another
 		want    codes.Code
 	}{
-		{"a server that comes back", "/s/StartWorkflowExecution", patience, []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.OK}, codes.OK},
+		{"a server that comes back", "/s/StartWorkflowExecution", patience, []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Unknown, codes.OK}, codes.OK},
 		{"a call without limit", "/s/RegisterNamespace", 0, []codes.Code{codes.ResourceExhausted, codes.OK}, codes.OK},
 		{"an answer that is final", "/s/StartWorkflowExecution", patience, []codes.Code{codes.NotFound}, codes.NotFound},
 		{"a caller who wants to know soon", "/s/StartWorkflowExecution", time.Second, []codes.Code{codes.Unavailable}, codes.Unavailable},
