@@ -46,21 +46,33 @@ func testAsyncCompletion(t *testing.T, s *server, _ string) {
 }
 
 func testStandaloneActivity(t *testing.T, s *server, queue string) {
-	opts := client.StartActivityOptions{ID: unique("act"), TaskQueue: queue, StartToCloseTimeout: patience}
+	// A task that got lost on its way to a worker comes again when its attempt is given
+	// up: before the test is. (Matching allows history one second to note that a worker
+	// gets it, newRecordTaskStartedContext in service/matching of 1.32.2; a disk may be
+	// slower, and then the attempt has begun and nobody makes it.)
+	opts := client.StartActivityOptions{ID: unique("act"), TaskQueue: queue, StartToCloseTimeout: patience / 3}
+	outcome := func(handle client.ActivityHandle, out any) *client.ActivityExecutionDescription {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		failed := handle.Get(ctx, out)
+		d, err := handle.Describe(t.Context(), client.DescribeActivityOptions{})
+		require.NoError(t, err)
+		require.NoError(t, failed, "%v", d.RawExecutionInfo)
+		return d
+	}
 	handle, err := s.Client.ExecuteActivity(t.Context(), opts, actEcho, "alone")
 	require.NoError(t, err)
 	var out string
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	require.NoError(t, handle.Get(ctx, &out))
+	outcome(handle, &out)
 	require.Equal(t, "alone", out)
 
 	opts.ID = unique("act")
 	handle, err = s.Client.ExecuteActivity(t.Context(), opts, actFailTwice)
 	require.NoError(t, err)
 	var attempt int32
-	require.NoError(t, handle.Get(ctx, &attempt))
-	require.Equal(t, int32(3), attempt)
+	if d := outcome(handle, &attempt); d.RawExecutionInfo.GetLastFailure().GetTimeoutFailureInfo() == nil || attempt < 3 {
+		require.Equal(t, int32(3), attempt)
+	}
 
 	// It is an execution of its own kind: a workflow may have the same id.
 	run, err := s.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: opts.ID, TaskQueue: queue}, wfEcho, "same id")

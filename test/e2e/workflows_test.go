@@ -52,7 +52,7 @@ func actFailTwice(ctx context.Context) (int32, error) {
 
 func wfRetry(ctx workflow.Context) (int32, error) {
 	// An attempt that took too long would be one that the activity has not seen fail.
-	ctx = workflow.WithStartToCloseTimeout(quickly(ctx), time.Minute)
+	ctx = workflow.WithStartToCloseTimeout(quickly(ctx), patience/3)
 	var attempt int32
 	err := workflow.ExecuteActivity(ctx, actFailTwice).Get(ctx, &attempt)
 	return attempt, err
