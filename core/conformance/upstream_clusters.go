@@ -34,6 +34,7 @@ func (*upstreamClusters) TearDownTest() {}
 
 // upsert adds a member, and returns what was asked for.
 func (s *upstreamClusters) upsert(life time.Duration) *p.UpsertClusterMembershipRequest {
+	s.T().Helper()
 	id := uuid.New()
 	r := &p.UpsertClusterMembershipRequest{
 		HostID: id[:], RPCAddress: net.ParseIP("127.0.0.2"), RPCPort: 123, Role: p.Frontend,
@@ -63,6 +64,7 @@ func (s *upstreamClusters) found(r p.GetClusterMembersRequest) map[string]*p.Clu
 
 // shows checks that a request finds one member, as it was added.
 func (s *upstreamClusters) shows(want *p.UpsertClusterMembershipRequest, r p.GetClusterMembersRequest) {
+	s.T().Helper()
 	all := s.found(r)
 	s.Require().Len(all, 1)
 	m := all[string(want.HostID)]
