@@ -117,9 +117,10 @@ func freePorts(t *testing.T, n int) []int {
 	return ports
 }
 
-// load makes a configuration: all roles on free ports, SQLite in memory. Twice the time
-// to join is what Temporal gives its roles to start (temporal/server_impl.go:129 of
-// 1.32.2); they join at once.
+// load makes a configuration: all roles on free ports, SQLite in memory. The time to
+// join is short, for so long a role may ask for members that have gone, before it looks
+// at the table of members again; twice of it is what all roles have to start
+// (temporal/server_impl.go:129 of 1.32.2).
 func load(t *testing.T, d backend.Backend, set ...string) (server.Params, int) {
 	t.Helper()
 	ports := freePorts(t, 8)
@@ -132,7 +133,7 @@ persistence:
   datastores:
     default: &sqlite {sql: {pluginName: sqlite, databaseName: %s, connectAddr: localhost, connectProtocol: tcp, connectAttributes: {mode: memory, cache: private}, maxConns: 1}}
     visibility: *sqlite
-global: {membership: {maxJoinDuration: 2m, broadcastAddress: 127.0.0.1}}
+global: {membership: {maxJoinDuration: 10s, broadcastAddress: 127.0.0.1}}
 services:
   frontend: {rpc: {grpcPort: %d, membershipPort: %d, bindOnLocalHost: true}}
   history: {rpc: {grpcPort: %d, membershipPort: %d, bindOnLocalHost: true}}
