@@ -123,7 +123,12 @@ func freePorts(t *testing.T, n int) []int {
 // (temporal/server_impl.go:129 of 1.32.2).
 func load(t *testing.T, d backend.Backend, set ...string) (server.Params, int) {
 	t.Helper()
-	ports := freePorts(t, 8)
+	return loadAt(t, freePorts(t, 8), d, set...)
+}
+
+// loadAt is load with the ports of a server that has ended.
+func loadAt(t *testing.T, ports []int, d backend.Backend, set ...string) (server.Params, int) {
+	t.Helper()
 	content := fmt.Sprintf(`
 log: {level: error, stdout: true}
 persistence:
