@@ -14,8 +14,9 @@ import (
 	"github.com/temporal-ycql/temporal-ycql/internal/needs"
 )
 
-// installLimit bounds the download and installation of all packages.
-const installLimit = 3 * time.Minute
+// installLimit bounds the download and installation of all packages, which take half
+// a minute on a free machine.
+const installLimit = 20 * time.Minute
 
 // Make returns the directory of the programs of a virtual environment that holds
 // the packages, each given as name==version. It is made once and kept in the user's
@@ -40,7 +41,7 @@ func Make(t *testing.T, packages ...string) (bin string) {
 	defer cancel()
 	for _, args := range [][]string{
 		{python3, "-m", "venv", "--clear", dir},
-		append([]string{filepath.Join(bin, "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, packages...),
+		append([]string{filepath.Join(bin, "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "10"}, packages...),
 	} {
 		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
 			needs.Missing(t, "a Python environment with "+strings.Join(packages, " and ")+": "+err.Error()+": "+string(out), remedy)
