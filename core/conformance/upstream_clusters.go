@@ -32,13 +32,13 @@ func runUpstreamClusters(t *testing.T, db *database) {
 // test that wants none, TestClusterMembershipEmptyInitially, is the first.
 func (*upstreamClusters) TearDownTest() {}
 
-// upsert adds a member, and returns what was asked for.
-func (s *upstreamClusters) upsert(life time.Duration) *p.UpsertClusterMembershipRequest {
+// upsert adds a member that lives for an hour, and returns what was asked for.
+func (s *upstreamClusters) upsert() *p.UpsertClusterMembershipRequest {
 	s.T().Helper()
 	id := uuid.New()
 	r := &p.UpsertClusterMembershipRequest{
 		HostID: id[:], RPCAddress: net.ParseIP("127.0.0.2"), RPCPort: 123, Role: p.Frontend,
-		SessionStart: time.Now().UTC(), RecordExpiry: life,
+		SessionStart: time.Now().UTC(), RecordExpiry: time.Hour,
 	}
 	s.Require().NoError(s.ClusterMetadataManager.UpsertClusterMembership(s.ctx(), r))
 	return r
@@ -77,14 +77,14 @@ func (s *upstreamClusters) shows(want *p.UpsertClusterMembershipRequest, r p.Get
 }
 
 func (s *upstreamClusters) TestClusterMembershipUpsertCanReadAny() {
-	r := s.upsert(time.Hour)
+	r := s.upsert()
 	s.Require().Contains(s.found(p.GetClusterMembersRequest{}), string(r.HostID))
 }
 
 func (s *upstreamClusters) TestClusterMembershipUpsertCanPageRead() {
 	hosts := make([]string, 100)
 	for i := range hosts {
-		hosts[i] = string(s.upsert(time.Hour).HostID)
+		hosts[i] = string(s.upsert().HostID)
 	}
 	found := s.found(p.GetClusterMembersRequest{PageSize: 9})
 	for _, host := range hosts {
@@ -93,7 +93,7 @@ func (s *upstreamClusters) TestClusterMembershipUpsertCanPageRead() {
 }
 
 func (s *upstreamClusters) TestClusterMembershipReadFiltersCorrectly() {
-	r := s.upsert(time.Hour)
+	r := s.upsert()
 	s.shows(r, p.GetClusterMembersRequest{LastHeartbeatWithin: time.Hour, HostIDEquals: r.HostID})
 	s.shows(r, p.GetClusterMembersRequest{
 		SessionStartedAfter: r.SessionStart.Add(-time.Minute), RPCAddressEquals: r.RPCAddress, HostIDEquals: r.HostID,
@@ -106,7 +106,7 @@ func (s *upstreamClusters) TestClusterMembershipReadFiltersCorrectly() {
 }
 
 func (s *upstreamClusters) TestClusterMembershipUpsertExpiresCorrectly() {
-	r := s.upsert(time.Hour)
+	r := s.upsert()
 	prune := &p.PruneClusterMembershipRequest{MaxRecordsPruned: 100}
 	s.Require().NoError(s.ClusterMetadataManager.PruneClusterMembership(s.ctx(), prune))
 	s.shows(r, p.GetClusterMembersRequest{LastHeartbeatWithin: time.Hour, HostIDEquals: r.HostID})
