@@ -1,22 +1,16 @@
 package report_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-ycql/temporal-ycql/internal/needs"
+	"github.com/temporal-ycql/temporal-ycql/internal/browser"
 )
 
 // frame shows the page at a width and writes down what a reader would meet. It is
@@ -44,16 +38,6 @@ f.onload = () => {
 // TestThePageInABrowser has a real one show it at the widths of a phone and a desk,
 // light and dark.
 func TestThePageInABrowser(t *testing.T) {
-	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			browser = path
-			break
-		}
-	}
-	if browser == "" {
-		needs.Missing(t, "a browser", "install Debian's package chromium")
-	}
 	page := render(t, sample())
 	var mu sync.Mutex
 	asked := map[string]int{}
@@ -88,7 +72,7 @@ func TestThePageInABrowser(t *testing.T) {
 			width = tt.width
 			clear(asked)
 			mu.Unlock()
-			seen := look(t, browser, s.URL+"/frame", tt.scheme)
+			seen := look(t, s.URL+"/frame", tt.scheme)
 			require.Equal(t, 0, seen["overflow"], "the page scrolls sideways")
 			require.Equal(t, 0, seen["resources"], "the page asked for something")
 			require.GreaterOrEqual(t, seen["smallest"], 9, "text in charts can be read")
@@ -110,50 +94,14 @@ var (
 	seenPart = regexp.MustCompile(`([a-z]+)=(-?\d+)`)
 )
 
-// removed removes a directory into which processes that were killed may still write.
-func removed(t *testing.T, dir string) {
+func look(t *testing.T, url, scheme string) map[string]int {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		err := os.RemoveAll(dir)
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Logf("%v", err) // the page is none the worse for it
-			return
-		}
-	}
-}
-
-func look(t *testing.T, browser, url, scheme string) map[string]int {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	home, err := os.MkdirTemp("", "temporal-ycql-browser-") //nolint:usetesting // see removed
+	dom, err := browser.Dump(t.Context(), t, url, "--blink-settings=preferredColorScheme="+scheme, "--window-size=1400,1000")
 	require.NoError(t, err)
-	defer removed(t, home)
-	cmd := exec.CommandContext(ctx, browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-sandbox", // which root cannot have; the page is ours
-		"--blink-settings=preferredColorScheme="+scheme, "--window-size=1400,1000",
-		"--user-data-dir="+filepath.Join(home, "data"), "--virtual-time-budget=10000", "--dump-dom", url)
-	cmd.Env = append(os.Environ(), "HOME="+home) // there may be none, or one that cannot be written
-	// Its children live on for a while: they keep a pipe open, and write below home.
-	out, err := os.Create(filepath.Join(home, "dom"))
-	require.NoError(t, err)
-	defer out.Close()
-	cmd.Stdout = out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	require.NoError(t, cmd.Start())
-	ended := cmd.Wait()
-	_ = cmd.Cancel() // there may be nobody left
-	require.NoError(t, ended)
-	dom, err := os.ReadFile(out.Name())
-	require.NoError(t, err)
-	line := seenLine.FindSubmatch(dom)
+	line := seenLine.FindStringSubmatch(dom)
 	require.NotNil(t, line, "the frame wrote nothing down:\n%s", dom)
 	seen := map[string]int{}
-	for _, part := range seenPart.FindAllStringSubmatch(string(line[1]), -1) {
+	for _, part := range seenPart.FindAllStringSubmatch(line[1], -1) {
 		var n int
 		_, err := fmt.Sscan(part[2], &n)
 		require.NoError(t, err)
