@@ -139,17 +139,7 @@ func many(t *testing.T, n int, do func(i int) error) {
 func insist(ctx context.Context, do func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
-		err := do(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return harness.Insist(ctx, func() error { return do(ctx) })
 }
 
 // depart starts a fleet and stops its worker when all of it is under way.

@@ -77,7 +77,7 @@ func (l *load) one(k kind, id string) error {
 	defer cancel()
 	// Started again under its own id until the server says yes: a start whose answer was
 	// lost must not start it twice.
-	err := retry(ctx, func() error {
+	err := harness.Insist(ctx, func() error {
 		_, err := l.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 			ID: id, TaskQueue: queue, WorkflowTaskTimeout: 5 * time.Second,
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
@@ -89,12 +89,12 @@ func (l *load) one(k kind, id string) error {
 	}
 	l.started.Add(1)
 	for _, signal := range k.signals {
-		if err := retry(ctx, func() error { return l.client.SignalWorkflow(ctx, id, "", "go", signal) }); err != nil {
+		if err := harness.Insist(ctx, func() error { return l.client.SignalWorkflow(ctx, id, "", "go", signal) }); err != nil {
 			return fmt.Errorf("signal %s: %w", id, err)
 		}
 	}
 	var said string
-	err = retry(ctx, func() error {
+	err = harness.Insist(ctx, func() error {
 		err := l.client.GetWorkflow(ctx, id, "").Get(ctx, &said)
 		var ended *temporal.WorkflowExecutionError
 		if errors.As(err, &ended) {
@@ -122,7 +122,7 @@ func (l *load) probe(ctx context.Context) error {
 	defer cancel()
 	l.probes++
 	try := 0
-	return retry(ctx, func() error {
+	return harness.Insist(ctx, func() error {
 		try++
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
@@ -134,21 +134,6 @@ func (l *load) probe(ctx context.Context) error {
 		}
 		return run.Get(ctx, nil)
 	})
-}
-
-// retry calls f until it succeeds or ctx ends.
-func retry(ctx context.Context, f func() error) error {
-	for {
-		err := f()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }
 
 // drain starts no more workflows and waits for the ends of all.

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/temporal-ycql/temporal-ycql/internal/scrape"
+	"github.com/temporal-ycql/temporal-ycql/test/harness"
 )
 
 const sampleEvery = 15 * time.Second
@@ -116,7 +117,7 @@ func (s *subject) awaitEmpty(ctx context.Context, retention time.Duration) (rows
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, 10*retention+time.Minute)
 	defer cancel()
-	err = retry(ctx, func() error {
+	err = harness.Insist(ctx, func() error {
 		if rows, err = s.count(ctx); err != nil {
 			return err
 		}
